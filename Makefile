@@ -1,0 +1,46 @@
+# `make` alone lists what can be made.
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "The book needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 book"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+		|| { echo "This Python lacks the venv module; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+book: .venv/ready  ## render the book to _build/html
+	$(BIN)/jupyter-book build book --config _config.yml --toc _toc.yml --path-output . --all -W -n --keep-going --quiet
+	@echo "Open $(CURDIR)/_build/html/index.html"
+
+test: .venv/ready  ## run every check: style, helpers, notebooks and their outputs, pages
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest
+
+lab: .venv/ready  ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir book
+
+refresh: .venv/ready  ## re-execute the notebooks and store their outputs; some: make refresh NOTEBOOKS=book/vanilla.ipynb
+	$(BIN)/python tools/refresh.py $(NOTEBOOKS)
+
+bench: .venv/ready  ## time the training against what users would use instead
+	$(BIN)/python benchmarks/training_speed.py
+
+spread: .venv/ready  ## measure how far outputs move under other conditions, and set the tolerances from it
+	$(BIN)/python tools/spread.py --write
+
+lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile pyproject.toml --extra book --universal --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' --upgrade --quiet --output-file requirements.txt
+
+clean:  ## delete what was built, the environment included
+	rm -rf .venv _build .pytest_cache .ruff_cache
+
+.PHONY: help book test lab refresh bench spread lock clean

@@ -1,0 +1,38 @@
+"""Helpers of the book: data, models, training, metrics and plots for autoencoders.
+
+Import this package before Keras: TensorFlow reads its settings from the environment once.
+"""
+
+import os
+
+__version__ = "0.1.0"
+
+for _name, _value in {
+    # The compiled training loop is TensorFlow's.
+    "KERAS_BACKEND": "tensorflow",
+    # One thread sums in one order, so results do not depend on the number of cores; on networks
+    # this small it is also the fastest.
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    # oneDNN picks its kernels by processor, which changes the last digits.
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    # The book runs alike on every laptop, with or without a graphics card.
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+
+def _import_tensorflow_quietly():
+    """Keep TensorFlow's start-up messages, which ignore the log level, out of stored outputs."""
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+_import_tensorflow_quietly()

@@ -1,0 +1,98 @@
+"""The book's networks, in Keras' functional API."""
+
+from typing import NamedTuple
+
+import keras
+from keras import layers
+
+
+class Autoencoder(NamedTuple):
+    """An autoencoder and its two halves; the three models share their weights.
+
+    Attributes
+    ----------
+    autoencoder : keras.Model
+        From images, shape (n, 784), to reconstructions, shape (n, 784).
+    encoder : keras.Model
+        From images, shape (n, 784), to codes, shape (n, code_size).
+    decoder : keras.Model
+        From codes, shape (n, code_size), to reconstructions, shape (n, 784).
+    """
+
+    autoencoder: keras.Model
+    encoder: keras.Model
+    decoder: keras.Model
+
+
+def dense_autoencoder(
+    hidden=(),
+    code_size=32,
+    *,
+    seed,
+    activation="relu",
+    output_activation="sigmoid",
+    code_penalty=None,
+    loss="binary_crossentropy",
+):
+    """Autoencoder of dense layers: `hidden` narrows to the code, its mirror image widens again.
+
+    Parameters
+    ----------
+    hidden : sequence of int
+        Units of the encoder's layers between image and code.
+    code_size : int
+        Units of the code.
+    seed : int
+        Seed of the first weights. Sets Keras' global seed, as `keras.utils.set_random_seed` does.
+    activation, output_activation : str
+        Activation of the hidden layers and the code, and of the output.
+    code_penalty : keras.Regularizer, optional
+        Activity penalty on the code.
+    loss : str or keras.Loss
+        Compares reconstruction and target.
+
+    Returns
+    -------
+    Autoencoder
+        Compiled for training with Adam.
+
+    Raises
+    ------
+    ValueError
+        If a size is no positive whole number, or the seed no whole number.
+    """
+    for name, sizes in {"hidden": hidden, "code_size": [code_size]}.items():
+        for size in sizes:
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"{name}: expected positive whole numbers, got {size!r}")
+    keras.utils.set_random_seed(seed)
+
+    image = keras.Input((784,), name="image")
+    x = image
+    for units in hidden:
+        x = layers.Dense(units, activation=activation)(x)
+    code = layers.Dense(
+        code_size, activation=activation, activity_regularizer=code_penalty, name="code"
+    )(x)
+    encoder = keras.Model(image, code, name="encoder")
+
+    code_input = keras.Input((code_size,), name="code_input")
+    x = code_input
+    for units in reversed(hidden):
+        x = layers.Dense(units, activation=activation)(x)
+    reconstruction = layers.Dense(784, activation=output_activation, name="reconstruction")(x)
+    decoder = keras.Model(code_input, reconstruction, name="decoder")
+
+    autoencoder = keras.Model(image, decoder(encoder(image)), name="autoencoder")
+    autoencoder.compile(optimizer="adam", loss=loss)
+    return Autoencoder(autoencoder, encoder, decoder)
+
+
+def deep_autoencoder(code_size=32, *, seed):
+    """The deep autoencoder, 784-128-code-128-784; see `dense_autoencoder`."""
+    return dense_autoencoder((128,), code_size, seed=seed)
+
+
+def shallow_autoencoder(code_size=32, *, seed, code_penalty=None):
+    """The shallow autoencoder, 784-code-784; see `dense_autoencoder`."""
+    return dense_autoencoder((), code_size, seed=seed, code_penalty=code_penalty)
