@@ -2,6 +2,7 @@
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 import json
 from numbers import Integral
 import time
@@ -84,15 +85,15 @@ def train(
     if validation_data is not None:
         held_out = _checked_validation(validation_data, model)
 
-    compiled = _compiled_epoch(model, batch_size)
     order_rng, corruption_rng = np.random.default_rng(seed).spawn(2)
     inputs = None if corrupt else tf.constant(x)
     # Without targets of their own, each batch of images is gathered once instead of twice.
     targets = None if same and not corrupt else tf.constant(y)
     held_out_tensors = None if held_out is None else [tf.constant(array) for array in held_out]
+    compiled = _compiled_epoch(model, batch_size)
     progress = _Progress(epochs)
 
-    with ThreadPoolExecutor(1) as pool, progress:
+    with ThreadPoolExecutor(1) as pool, progress, compiled.training(model):
 
         def draw():
             # The next epoch's corruption is drawn on another core while this epoch trains.
@@ -106,25 +107,22 @@ def train(
                 epoch_inputs = tf.constant(upcoming.popleft().result())
                 upcoming.append(draw())
             order = tf.constant(order_rng.permutation(len(x)).astype(np.int32))
-            return compiled.train(model, epoch_inputs, targets, order)
+            return compiled.train(model, epoch_inputs, targets, order, watched=bool(callbacks))
 
-        # `fit` keeps the books: it gets a single batch as its data, so that it takes one step an
-        # epoch, and calls these functions for the step.
+        # `fit` keeps the books: of its data it only ever sees one image, so that it takes one
+        # step an epoch, and calls these functions for the step.
         model.train_function = train_epoch
         model.test_function = lambda _: compiled.evaluate(model, *held_out_tensors)
-        try:
-            return model.fit(
-                x[:batch_size],
-                y[:batch_size],
-                batch_size=batch_size,
-                epochs=epochs,
-                shuffle=False,
-                verbose=0,
-                validation_data=held_out and tuple(array[:batch_size] for array in held_out),
-                callbacks=[_StopWhenNotFinite(), *callbacks, progress],
-            )
-        finally:
-            model.train_function = model.test_function = None
+        return model.fit(
+            _one_image_for_ever(x, y),
+            epochs=epochs,
+            steps_per_epoch=1,
+            shuffle=False,
+            verbose=0,
+            validation_data=held_out and _one_image_for_ever(*held_out),
+            validation_steps=1,
+            callbacks=[_StopWhenNotFinite(), *callbacks, progress],
+        )
 
 
 def _check_model(model):
@@ -164,7 +162,9 @@ def _checked_array(name, array, model_shape):
 def _checked_targets(name, targets, inputs, model):
     targets = _checked_array(name, targets, model.output_shape)
     if len(targets) != len(inputs):
-        raise ValueError(f"{name}: expected {len(inputs)} targets, one an input, got {len(targets)}")
+        raise ValueError(
+            f"{name}: expected {len(inputs)} targets, one an input, got {len(targets)}"
+        )
     loss = getattr(model.loss, "name", model.loss)
     low, high = targets.min(), targets.max()
     if loss == "binary_crossentropy" and (low < 0 or high > 1):
@@ -184,15 +184,17 @@ def _checked_validation(validation_data, model):
 
 def _checked_corruption(corrupted, x):
     if np.shape(corrupted) != x.shape:
-        raise ValueError(f"corrupt: expected an array of shape {x.shape}, got {np.shape(corrupted)}")
+        raise ValueError(
+            f"corrupt: expected an array of shape {x.shape}, got {np.shape(corrupted)}"
+        )
     return _checked_array("corrupt", corrupted, x.shape)
 
 
 class _CompiledEpoch:
     """Keras' training and test steps of one network, compiled over whole epochs.
 
-    `engine` is the model whose variables the compiled code reads and writes; the state of the
-    model in training is copied in and out. With its own model as engine nothing is copied.
+    The compiled code reads and writes the variables of `engine`. The state of the model in training
+    is copied in and out; a model that is its own engine needs no copies.
     """
 
     def __init__(self, engine, batch_size):
@@ -201,20 +203,29 @@ class _CompiledEpoch:
         self._train = tf.function(self._train_epoch, jit_compile=True)
         self._evaluate = tf.function(lambda x, y: engine.test_step((x, y)), jit_compile=True)
 
-    def train(self, model, x, y, order):
-        return self._run(self._train, model, x, y, order)
+    @contextmanager
+    def training(self, model):
+        """Hand the model's state to the engine, and at the end back, come what may."""
+        self._load(model)
+        try:
+            yield
+        finally:
+            self._store(model)
+            model.train_function = model.test_function = None
+
+    def train(self, model, x, y, order, watched):
+        if watched:  # callbacks may change the model, and look at it
+            self._load(model)
+        self.engine.reset_metrics()
+        self._train(x, y, order)
+        if watched:
+            self._store(model)
+        return self._results(model)
 
     def evaluate(self, model, x, y):
-        return self._run(self._evaluate, model, x, y)
-
-    def _run(self, function, model, *arguments):
-        state, engine_state = _state(model), _state(self.engine)
-        if model is not self.engine:
-            _copy(state, engine_state)
-        function(*arguments)
-        if model is not self.engine:
-            _copy(engine_state, state)
-        return model.get_metrics_result()
+        self.engine.reset_metrics()
+        self._evaluate(x, y)
+        return self._results(model)
 
     def _train_epoch(self, x, y, order):
         def train_batch(indices):
@@ -228,6 +239,16 @@ class _CompiledEpoch:
         if full < len(order):
             train_batch(order[full:])
 
+    def _load(self, model):
+        _copy(_state(model), _state(self.engine))
+
+    def _store(self, model):
+        _copy(_state(self.engine), _state(model))
+
+    def _results(self, model):
+        _copy(self.engine.metrics_variables, model.metrics_variables)
+        return model.get_metrics_result()
+
 
 def _compiled_epoch(model, batch_size):
     network = _network_without_weights(model)
@@ -237,21 +258,27 @@ def _compiled_epoch(model, batch_size):
     if key not in _compiled:
         engine = keras.models.clone_model(model)
         engine.compile_from_config(model.get_compile_config())
-        engine.jit_compile = False
-        # A first batch of anything creates the variables of the metrics.
-        engine.test_on_batch(*(np.zeros((1, *s[1:])) for s in (engine.input_shape, engine.output_shape)))
+        engine.run_eagerly = True
+        # A batch of anything creates the variables of the metrics.
+        shapes = engine.input_shape, engine.output_shape
+        engine.test_on_batch(*(np.zeros((1, *shape[1:])) for shape in shapes))
         _compiled[key] = _CompiledEpoch(engine, batch_size)
     return _compiled[key]
 
 
 def _state(model):
     model.optimizer.build(model.trainable_variables)
-    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    return [*model.variables, *model.optimizer.variables]
 
 
 def _copy(source, target):
     for old, new in zip(source, target, strict=True):
-        new.assign(old)
+        if old is not new:
+            new.assign(old)
+
+
+def _one_image_for_ever(x, y):
+    return tf.data.Dataset.from_tensors((x[:1], y[:1])).repeat()
 
 
 def _network_without_weights(model):

@@ -1,0 +1,193 @@
+"""What the book measures: losses per image, reference lines, and statistics of codes."""
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+EPSILON = 1e-7  # Keras keeps probabilities this far from 0 and 1 before it takes the logarithm
+
+
+def bce(target, reconstruction):
+    """Binary cross-entropy of each image, in nats a pixel, as Keras computes it.
+
+    Parameters
+    ----------
+    target, reconstruction : array, shape (n, pixels)
+        Values in [0, 1].
+
+    Returns
+    -------
+    array, shape (n,), float64
+        Averaged over the pixels, not over the images.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are not two-dimensional, or a value is outside [0, 1].
+
+    References
+    ----------
+    Bishop (2006), Pattern Recognition and Machine Learning, equation 4.90.
+    """
+    target, reconstruction = _checked_pair(target, reconstruction)
+    for name, array in {"target": target, "reconstruction": reconstruction}.items():
+        if array.min() < 0 or array.max() > 1:
+            raise ValueError(
+                f"{name}: expected values in [0, 1], got {array.min():g} to {array.max():g}"
+            )
+    p = np.clip(reconstruction, EPSILON, 1 - EPSILON)
+    return -(target * np.log(p) + (1 - target) * np.log(1 - p)).mean(axis=1)
+
+
+def mse(target, reconstruction):
+    """Mean squared error of each image.
+
+    Parameters
+    ----------
+    target, reconstruction : array, shape (n, pixels)
+
+    Returns
+    -------
+    array, shape (n,), float64
+        Averaged over the pixels, not over the images.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are not two-dimensional, or a value is not finite.
+    """
+    target, reconstruction = _checked_pair(target, reconstruction)
+    return ((target - reconstruction) ** 2).mean(axis=1)
+
+
+def bce_floor(images):
+    """Binary cross-entropy of a perfect copy: grey pixels keep it above zero.
+
+    Parameters
+    ----------
+    images : array, shape (n, pixels)
+        Values in [0, 1].
+
+    Returns
+    -------
+    float
+        In nats a pixel, averaged over pixels and images.
+
+    Raises
+    ------
+    ValueError
+        As `bce`.
+    """
+    return float(bce(images, images).mean())
+
+
+def mean_image(train, images):
+    """The reconstruction of a model that ignores its input: the mean training image each time.
+
+    Parameters
+    ----------
+    train : array, shape (m, pixels)
+    images : array, shape (n, pixels)
+
+    Returns
+    -------
+    array, shape (n, pixels), float64
+
+    Raises
+    ------
+    ValueError
+        If the arrays are empty, not two-dimensional, or their numbers of pixels differ.
+    """
+    train, images = _checked_sets(train, images)
+    return np.broadcast_to(train.mean(axis=0), images.shape)
+
+
+def pca_reconstruction(train, images, code_size):
+    """Reconstruct images from their first principal components, the best linear code.
+
+    Parameters
+    ----------
+    train : array, shape (m, pixels)
+        The components and the mean come from these images.
+    images : array, shape (n, pixels)
+        Images to encode and decode.
+    code_size : int
+        Number of components.
+
+    Returns
+    -------
+    array, shape (n, pixels), float64
+        Not clipped: values may lie outside [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the arrays are empty, not two-dimensional, or their numbers of pixels differ, or there
+        are fewer images or pixels than components.
+
+    References
+    ----------
+    Baldi and Hornik (1989), Neural Networks 2(1): no linear autoencoder does better.
+    """
+    train, images = _checked_sets(train, images)
+    if not 1 <= code_size <= min(train.shape):
+        raise ValueError(f"code_size: expected 1 to {min(train.shape)} components, got {code_size}")
+    pca = PCA(code_size, svd_solver="full").fit(train)
+    return pca.inverse_transform(pca.transform(images))
+
+
+def code_statistics(codes):
+    """Describe how a layer's codes are spread, and how sparse they are.
+
+    Parameters
+    ----------
+    codes : array, shape (n, units)
+
+    Returns
+    -------
+    dict of float
+        ``mean`` and ``sd`` over all values; ``zeros``, the share of values that are exactly 0;
+        ``active``, the mean number of units an image leaves non-zero; ``dead``, the number of
+        units that are 0 for every image.
+
+    Raises
+    ------
+    ValueError
+        If `codes` is empty, not two-dimensional or not finite.
+    """
+    codes = _checked("codes", codes)
+    active = codes != 0
+    return {
+        "mean": float(codes.mean()),
+        "sd": float(codes.std()),
+        "zeros": float(1 - active.mean()),
+        "active": float(active.sum(axis=1).mean()),
+        "dead": float((~active.any(axis=0)).sum()),
+    }
+
+
+def _checked(name, array):
+    array = np.asarray(array, dtype=np.float64)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"{name}: expected images in rows, shape (n, pixels), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    return array
+
+
+def _checked_pair(target, reconstruction):
+    target, reconstruction = _checked("target", target), _checked("reconstruction", reconstruction)
+    if target.shape != reconstruction.shape:
+        raise ValueError(
+            f"reconstruction: expected the target's shape {target.shape}, "
+            f"got {reconstruction.shape}"
+        )
+    return target, reconstruction
+
+
+def _checked_sets(train, images):
+    train, images = _checked("train", train), _checked("images", images)
+    if train.shape[1] != images.shape[1]:
+        raise ValueError(
+            f"images: expected {train.shape[1]} pixels as in train, got {images.shape[1]}"
+        )
+    return train, images

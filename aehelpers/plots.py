@@ -1,0 +1,268 @@
+"""The book's pictures: one style, readable on white in both themes and without colour vision.
+
+Importing this module sets Matplotlib's defaults, so a reader's own plots look alike. Each function
+draws a new figure and leaves it open: a notebook shows it at the end of the cell.
+"""
+
+from cycler import cycler
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+INK, PAPER, MUTED = "#222222", "#ffffff", "#666666"
+# Okabe and Ito's palette; line style and marker change along with the colour.
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]
+WIDTH = 7  # inches; the page scales a figure to its column
+
+plt.rcParams.update(
+    {
+        "axes.edgecolor": MUTED,
+        "axes.grid": True,
+        "axes.labelcolor": INK,
+        "axes.prop_cycle": cycler(color=COLOURS)
+        + cycler(linestyle=["-", "--", "-.", ":", "-", "--"])
+        + cycler(marker=["o", "s", "^", "D", "v", "P"]),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "figure.dpi": 120,
+        "figure.facecolor": PAPER,
+        "figure.figsize": (WIDTH, 3.6),
+        "font.size": 11,
+        "grid.color": "#dddddd",
+        "image.cmap": "gray",
+        "legend.frameon": False,
+        "lines.markersize": 5,
+        "savefig.facecolor": PAPER,
+    }
+)
+
+
+def image_rows(rows):
+    """Draw rows of images under each other, one column an image.
+
+    Parameters
+    ----------
+    rows : dict of str to array, shape (columns, 784)
+        Label of the row and its images, values in [0, 1]; others are drawn as 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, or the rows differ in shape or do not hold images of 784 pixels.
+    """
+    rows = {label: np.asarray(images) for label, images in rows.items()}
+    shapes = {images.shape for images in rows.values()}
+    if len(shapes) != 1 or next(iter(shapes))[1:] != (784,):
+        raise ValueError(
+            f"rows: expected arrays of one shape (columns, 784), got {shapes or 'none'}"
+        )
+    columns = next(iter(shapes))[0]
+    side = WIDTH / (columns + 1.6)
+    figure, axes = plt.subplots(
+        len(rows), columns, squeeze=False, figsize=(WIDTH, side * len(rows)), layout="constrained"
+    )
+    for row, (label, images) in zip(axes, rows.items(), strict=True):
+        for ax, image in zip(row, images, strict=True):
+            ax.imshow(image.reshape(28, 28), vmin=0, vmax=1)
+            _bare(ax)
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
+
+
+def history(histories, references=None, metric="loss"):
+    """Draw the loss after each epoch, solid in training and dashed on held-out data.
+
+    Parameters
+    ----------
+    histories : dict of str to keras.callbacks.History
+        Label and what training returned.
+    references : dict of str to float, optional
+        Horizontal lines that give the loss its meaning.
+    metric : str
+        The name of what is drawn, as in ``history.history``.
+
+    Raises
+    ------
+    ValueError
+        If `histories` is empty, or one of them lacks the metric.
+    """
+    if not histories:
+        raise ValueError("histories: expected at least one, got none")
+    _, ax = plt.subplots(layout="constrained")
+    for colour, (label, run) in zip(COLOURS, histories.items(), strict=False):
+        if metric not in run.history:
+            raise ValueError(f"metric: expected one of {sorted(run.history)}, got {metric!r}")
+        for key, style, suffix in ((metric, "-", "training"), (f"val_{metric}", "--", "held out")):
+            if key in run.history:
+                epochs = np.arange(1, len(run.history[key]) + 1)
+                ax.plot(
+                    epochs,
+                    run.history[key],
+                    color=colour,
+                    linestyle=style,
+                    marker="",
+                    label=f"{label}, {suffix}" if label else suffix,
+                )
+    _reference_lines(ax, references)
+    ax.set(xlabel="epoch", ylabel=metric)
+    ax.legend()
+
+
+def by_setting(settings, errors, references=None, *, xlabel, ylabel, log=True):
+    """Draw how an error changes with a setting: the mean over the runs, and their range.
+
+    Parameters
+    ----------
+    settings : sequence of float, length k
+    errors : dict of str to array, shape (k,) or (k, runs)
+        Label and errors; the band goes from the smallest to the largest of the runs.
+    references : dict of str to float, optional
+        Horizontal lines that give the error its meaning.
+    xlabel, ylabel : str
+    log : bool
+        Whether the settings are drawn on a logarithmic axis.
+
+    Raises
+    ------
+    ValueError
+        If an array does not have one row a setting; names its label.
+    """
+    _, ax = plt.subplots(layout="constrained")
+    for label, runs in errors.items():
+        runs = np.asarray(runs, dtype=float)
+        if len(runs) != len(settings):
+            raise ValueError(f"errors[{label!r}]: expected {len(settings)} rows, got {len(runs)}")
+        runs = runs.reshape(len(settings), -1)
+        (line,) = ax.plot(settings, runs.mean(axis=1), label=label)
+        ax.fill_between(
+            settings, runs.min(axis=1), runs.max(axis=1), color=line.get_color(), alpha=0.2
+        )
+    if log:
+        ax.set_xscale("log", base=2)
+    ax.set_xticks(settings, [f"{setting:g}" for setting in settings])
+    ax.minorticks_off()
+    _reference_lines(ax, references)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend()
+
+
+def architecture(model):
+    """Draw a network of dense layers as bars: taller for more units, on a logarithmic scale.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or sequential; models nested in it are drawn layer by layer.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model: expected a Keras model, got {model!r}")
+    units = [model.input_shape[-1]]
+    names = ["input"]
+    for layer in _flat_layers(model):
+        units.append(layer.output.shape[-1])
+        activation = getattr(layer, "activation", None)
+        names.append(activation.__name__ if activation else layer.name)
+    heights = np.log2(np.array(units) + 1)
+    narrowest = int(np.argmin(units))
+    _, ax = plt.subplots(figsize=(WIDTH, 2.8), layout="constrained")
+    for i, height in enumerate(heights):
+        ax.bar(i, height, bottom=-height / 2, width=0.45, color=COLOURS[1 if i == narrowest else 0])
+        ax.text(i, height / 2 + 0.3, units[i], ha="center", va="bottom", weight="bold")
+        ax.text(i, -height / 2 - 0.3, names[i], ha="center", va="top", color=MUTED)
+        if i:
+            ax.annotate(
+                "", (i - 0.27, 0), (i - 0.73, 0), arrowprops={"arrowstyle": "->", "color": MUTED}
+            )
+    ax.margins(y=0.18)
+    ax.axis("off")
+
+
+def code_histograms(codes, bins=40):
+    """Draw how often each activation occurs, on a logarithmic scale, one panel a model.
+
+    Parameters
+    ----------
+    codes : dict of str to array, shape (n, units)
+        Label and codes; all panels share their bins, so that they can be compared.
+    bins : int
+
+    Raises
+    ------
+    ValueError
+        If `codes` is empty.
+    """
+    if not codes:
+        raise ValueError("codes: expected at least one array, got none")
+    edges = np.histogram_bin_edges(np.concatenate([np.ravel(c) for c in codes.values()]), bins)
+    _, axes = plt.subplots(
+        1, len(codes), sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for ax, colour, (label, values) in zip(axes[0], COLOURS, codes.items(), strict=False):
+        ax.hist(np.ravel(values), edges, color=colour)
+        ax.set(title=label, xlabel="activation", yscale="log")
+    axes[0, 0].set_ylabel("values")
+
+
+def filters(weights, columns=16):
+    """Draw the weights from all pixels to each unit as an image, from blue (-) to red (+).
+
+    Parameters
+    ----------
+    weights : array, shape (784, units)
+        Each image is scaled by its own largest weight.
+    columns : int
+        Images in a row.
+
+    Raises
+    ------
+    ValueError
+        If `weights` does not have 784 rows.
+    """
+    weights = np.asarray(weights)
+    if weights.ndim != 2 or len(weights) != 784:
+        raise ValueError(f"weights: expected shape (784, units), got {weights.shape}")
+    rows = -(-weights.shape[1] // columns)
+    side = WIDTH / columns
+    _, axes = plt.subplots(
+        rows, columns, squeeze=False, figsize=(WIDTH, side * rows), layout="constrained"
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, unit in zip(axes.flat, weights.T, strict=False):
+        limit = np.abs(unit).max() or 1
+        ax.imshow(unit.reshape(28, 28), cmap="RdBu_r", vmin=-limit, vmax=limit)
+
+
+def _flat_layers(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat_layers(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            yield layer
+
+
+def _reference_lines(ax, references):
+    for label, value in (references or {}).items():
+        ax.axhline(value, color=MUTED, linewidth=1, linestyle=(0, (5, 3)), marker="")
+        ax.annotate(
+            label,
+            (1, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            color=MUTED,
+            fontsize="small",
+        )
+
+
+def _bare(ax):
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
