@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.metrics import r2_score
 
 EPSILON = 1e-7  # Keras keeps probabilities this far from 0 and 1 before it takes the logarithm
 
@@ -57,6 +58,29 @@ def mse(target, reconstruction):
     """
     target, reconstruction = _checked_pair(target, reconstruction)
     return ((target - reconstruction) ** 2).mean(axis=1)
+
+
+def variance_explained(target, reconstruction):
+    """Share of the images' variance around their mean image that a reconstruction keeps.
+
+    It does not depend on how bright or how varied the images are, so it compares kinds of images.
+
+    Parameters
+    ----------
+    target, reconstruction : array, shape (n, pixels)
+
+    Returns
+    -------
+    float
+        1 for a perfect copy, 0 for the targets' mean image, negative for anything worse.
+
+    Raises
+    ------
+    ValueError
+        As `mse`.
+    """
+    target, reconstruction = _checked_pair(target, reconstruction)
+    return float(r2_score(target, reconstruction, multioutput="variance_weighted"))
 
 
 def bce_floor(images):

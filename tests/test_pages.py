@@ -1,0 +1,249 @@
+"""What a reader gets: the pages, built from nothing, and the outputs that the notebooks store."""
+
+import importlib
+from pathlib import Path
+import re
+import subprocess
+import sys
+from urllib.parse import unquote, urljoin, urlsplit
+
+from bs4 import BeautifulSoup
+from docutils import nodes
+import nbformat
+import pytest
+from screenshots import chromium, new_page, THEMES
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+SENTENCE = re.compile(r"[A-Z0-9]\S*( \S+){4,}\.")
+LOCAL_PATH = re.compile(r"/home/|/root/|/tmp|/Users/|[A-Z]:\\|site-packages")
+# An admonition cuts off what does not fit, so the page alone would not show it.
+TOO_WIDE = """[...document.querySelectorAll("html, .admonition")]
+    .some(it => it.scrollWidth > it.clientWidth)"""
+VERDICTS = ["holds", "holds-with-a-condition", "does-not-hold"]
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """The finished run of `make book`, into an empty folder, and the folder of its pages."""
+    folder = tmp_path_factory.mktemp("book")
+    command = [
+        Path(sys.executable).with_name("jupyter-book"),
+        *("build", "book", "--config", "_config.yml", "--toc", ROOT / "_toc.yml"),
+        *("--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"),
+    ]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run, folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def html(build):
+    run, folder = build
+    assert (folder / "index.html").exists(), run.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(html):
+    """The parsed pages, by file name."""
+    return {
+        path.name: BeautifulSoup(path.read_text(), "html.parser") for path in html.glob("*.html")
+    }
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+def stored_outputs(notebook):
+    """Every output in a notebook, beside its cell."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [(cell, output) for cell in cells for output in cell.get("outputs", [])]
+
+
+def contrast(colour, other):
+    """The contrast ratio of WCAG 2 between two colours, as Chromium writes them: rgb(r, g, b)."""
+
+    def luminance(colour):
+        channels = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted([luminance(colour), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_book_builds_without_a_warning(build):
+    run, _ = build
+    assert run.returncode == 0, run.stderr
+    assert "warning" not in (run.stdout + run.stderr).lower()
+
+
+def test_every_page_in_the_contents_is_built_and_has_one_title(pages):
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    for name in [toc["root"], *chapters]:
+        assert len(pages[f"{name}.html"].select("article h1")) == 1, name
+
+
+def test_every_internal_link_leads_to_a_page_and_a_place_on_it(html, pages):
+    broken = []
+    for name, page in pages.items():
+        for link in page.select("a[href]"):
+            target = urlsplit(urljoin(name, link["href"]))
+            path, place = unquote(target.path), unquote(target.fragment)
+            if target.scheme:
+                continue
+            if not (html / path).is_file() or (place and not pages[path].find(id=place)):
+                broken.append(f"{name}: {link['href']}")
+    assert not broken
+
+
+def test_every_picture_is_described_by_a_sentence(pages):
+    undescribed = [
+        f"{name}: {picture.get('alt')}"
+        for name, page in pages.items()
+        for picture in page.select("img")
+        if not SENTENCE.fullmatch(picture.get("alt", ""))
+    ]
+    assert not undescribed
+
+
+def test_pages_and_styles_load_nothing_from_another_host(html, pages):
+    loaded = [
+        (name, element.get("src") or element["href"])
+        for name, page in pages.items()
+        for element in page.select("[src], link[href]")
+    ]
+    styles = [*html.rglob("*.css"), *html.glob("*.html")]
+    for style in styles:
+        urls = re.findall(r"(?:\burl\(|@import)\s*[\"']?([^\"')\s]+)", style.read_text())
+        loaded += [(style.name, url) for url in urls]
+    assert not [(name, url) for name, url in loaded if re.match(r"(https?:)?//", url)]
+
+
+def test_every_solution_is_hidden_until_it_is_asked_for(pages):
+    for name, page in pages.items():
+        for solution in page.select("div.solution"):
+            assert "dropdown" in solution["class"], f"{name}: {solution.text.strip()[:60]}"
+
+
+def test_every_verdict_is_one_of_three_and_says_so_in_words(pages):
+    for name, page in pages.items():
+        for verdict in page.select(".verdict"):
+            (state,) = set(verdict["class"]) - {"verdict"}
+            assert state in VERDICTS, name
+            assert verdict.strong.text.endswith(f" {state.replace('-', ' ')}."), name
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_stored_outputs_hold_no_local_path_no_warning_and_no_error(notebook):
+    for _, output in stored_outputs(notebook):
+        assert output.output_type != "error", output.ename
+        assert output.get("name") != "stderr", output.text
+        data = output.get("data", {}).items()
+        text = "\n".join(str(content) for kind, content in data if not kind.startswith("image/"))
+        text += output.get("text", "")
+        assert not LOCAL_PATH.search(text), text
+        assert "warning" not in text.lower(), text
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_every_cell_that_draws_describes_its_picture_in_its_metadata(notebook):
+    for cell, output in stored_outputs(notebook):
+        if any(kind.startswith("image/") for kind in output.get("data", {})):
+            description = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert SENTENCE.fullmatch(description), cell.source
+
+
+@pytest.mark.parametrize(
+    ("latex", "fault"),
+    [(r"\nosuch x", "Unknown command"), (r"a = b \\ c = d", "A line break needs an environment")],
+)
+def test_a_formula_that_has_no_mathml_is_named_with_its_place(monkeypatch, latex, fault):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    mathml = importlib.import_module("mathml")
+    formula = nodes.math(latex, latex)
+    formula.source, formula.line = "anatomy.ipynb", 7
+    message = re.escape(f"anatomy.ipynb:7: {latex} (") + f".*{fault}"
+    with pytest.raises(mathml.FormulaError, match=message):
+        mathml.mathml(formula, displaystyle=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "theme", "width"),
+    [
+        ("file://", "light", 1280),
+        ("file://", "dark", 360),
+        ("http://localhost", "dark", 1280),
+        ("http://localhost", "light", 360),
+    ],
+)
+def test_pages_log_nothing_ask_no_other_host_and_fit_the_screen(
+    browser, html, pages, address, theme, width
+):
+    home = html.as_uri() if address == "file://" else address
+    faults = []
+
+    def answer(route):
+        route.fulfill(path=html / urlsplit(route.request.url).path.lstrip("/"))
+
+    def note_message(message):
+        if message.type in ("error", "warning"):
+            faults.append(message.text)
+
+    def note_request(request):
+        if not request.url.startswith((home, "data:")):
+            faults.append(request.url)
+
+    page = new_page(browser, theme=theme, width=width)
+    page.route("http://localhost/**", answer)
+    page.on("console", note_message)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", note_request)
+    for name in [*pages, "search.html?q=autoencoder"]:
+        page.goto(f"{home}/{name}", wait_until="networkidle")
+        page.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
+        page.evaluate("document.querySelectorAll('.toggle-button').forEach(it => it.click())")
+        if page.evaluate(TOO_WIDE):
+            faults.append(f"{name} is too wide")
+    page.close()
+    assert not faults
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_verdicts_differ_in_sign_and_colour_and_are_readable(browser, html, theme):
+    page = new_page(browser, theme=theme, width=1280)
+    page.goto((html / "index.html").as_uri())
+    styles = page.evaluate(
+        """states => states.map(state => {
+            const cell = document.createElement("div");
+            const html = `<div class="verdict ${state}"><p></p></div>`;
+            cell.className = "cell_output";
+            cell.innerHTML = `<div class="output text_html">${html}</div>`;
+            document.querySelector("article").append(cell);
+            const sign = getComputedStyle(cell.querySelector("p"), "::before").content;
+            const style = getComputedStyle(cell.querySelector(".verdict"));
+            return [sign, style.borderLeftColor, style.color, style.backgroundColor];
+        })""",
+        VERDICTS,
+    )
+    page.close()
+    signs, borders, colours, backgrounds = zip(*styles, strict=True)
+    assert len(set(signs)) == len(set(borders)) == len(VERDICTS)
+    assert min(map(contrast, colours, backgrounds)) >= 4.5
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_figures_are_shown_as_drawn_and_on_white(browser, html, pages, theme):
+    page = new_page(browser, theme=theme, width=1280)
+    for name in pages:
+        page.goto((html / name).as_uri())
+        styles = page.locator(".cell_output img").evaluate_all(
+            "all => all.map(it => getComputedStyle(it)).map(it => [it.filter, it.backgroundColor])"
+        )
+        assert styles == [["none", "rgb(255, 255, 255)"]] * len(styles), name
+    page.close()

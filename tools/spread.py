@@ -1,0 +1,266 @@
+"""Measure how far outputs move under other conditions: `python tools/spread.py [notebook ...]`.
+
+Writes benchmarks/spread.csv; with --write also the tolerances in the cells' metadata.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+import csv
+from dataclasses import dataclass, field
+from decimal import Decimal, ROUND_UP
+import os
+import sys
+
+import nbformat
+from outputs import decode_picture, is_picture, parts, picture_distance, split_numbers, Tolerance
+from refresh import execute, notebook_arguments, ROOT, write
+
+_NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
+# Environment variables of each condition, on top of those that aehelpers sets. The last two imitate
+# older processors; in one of them at least, each variable was seen to change the last bits of what
+# it concerns: code from TensorFlow's compiler, TensorFlow's matrix products and convolutions,
+# NumPy's matrix products, NumPy's elementary functions. Libraries ignore values they do not know.
+CONDITIONS = {
+    "two threads": {"TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "2"},
+    "oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "1"},
+    "AVX2": {
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": _NEWER_THAN_AVX2,
+    },
+    "SSE4.2": {
+        "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "NPY_DISABLE_CPU_FEATURES": f"X86_V3 {_NEWER_THAN_AVX2}",
+    },
+}
+_REFERENCE = "as aehelpers sets it"
+
+# The conditions are a few of those that readers have, and the largest of a few deviations falls
+# short of the largest there is.
+SAFETY_FACTOR = 2
+
+SPREAD = ROOT / "benchmarks" / "spread.csv"
+_COLUMNS = ["notebook", "cell", "condition", "kind", "deviation"]
+
+
+@dataclass
+class Movement:
+    """How the outputs of a cell moved from one run to another.
+
+    Parameters
+    ----------
+    numbers : list of (Decimal, Decimal)
+        Each number in the first run and in the second.
+    distances : list of float
+        Of each picture in the first run to that in the second, in grey levels of 0..255.
+    changes : list of str
+        Places where more than numbers and pictures differs.
+    """
+
+    numbers: list = field(default_factory=list)
+    distances: list = field(default_factory=list)
+    changes: list = field(default_factory=list)
+
+    @classmethod
+    def between(cls, outputs, others):
+        """Compare two lists of a cell's outputs."""
+        movement = cls()
+        was, now = parts(outputs), parts(others)
+        movement.changes += sorted(was.keys() ^ now.keys())
+        for place in sorted(was.keys() & now.keys()):
+            movement._compare(place, was[place], now[place])
+        return movement
+
+    def _compare(self, place, was, now):
+        if is_picture(place):
+            pictures = decode_picture(was), decode_picture(now)
+            if pictures[0].size == pictures[1].size:
+                self.distances.append(picture_distance(*pictures))
+            else:
+                self.changes.append(place)
+            return
+        (words, numbers), (other_words, other_numbers) = split_numbers(was), split_numbers(now)
+        if words == other_words:
+            self.numbers += zip(numbers, other_numbers, strict=True)
+        else:
+            self.changes.append(place)
+
+    def largest(self):
+        """Largest deviation of each kind that the cell's outputs can show, as a dict."""
+        deviations = {}
+        if self.numbers:
+            deviations["absolute"] = max(abs(now - was) for was, now in self.numbers)
+            deviations["relative"] = max(_relative(was, now) for was, now in self.numbers)
+        if self.distances:
+            deviations["picture"] = Decimal(max(self.distances))
+        return deviations
+
+
+def _relative(was, now):
+    if was == now:
+        return Decimal(0)
+    return abs(now / was - 1) if was else Decimal("inf")
+
+
+def tolerance(movements):
+    """Choose a cell's tolerance from how its outputs moved.
+
+    Parameters
+    ----------
+    movements : list of Movement
+        One for each condition.
+
+    Returns
+    -------
+    dict of str to float
+        An entry of numbers if one moved, absolute or relative, whichever allows less in sum over
+        the cell's numbers; and one of pictures, if one moved further than is allowed anyway.
+    """
+    every = Movement(
+        numbers=[pair for movement in movements for pair in movement.numbers],
+        distances=[distance for movement in movements for distance in movement.distances],
+    )
+    limits = {kind: _with_safety(value) for kind, value in every.largest().items()}
+    chosen = {}
+    if limits.get("absolute"):
+        allowed = {"absolute": limits["absolute"] * len(every.numbers)}
+        if limits["relative"].is_finite():  # no zero moved
+            allowed["relative"] = limits["relative"] * sum(abs(was) for was, _ in every.numbers)
+        kind = min(allowed, key=allowed.get)
+        chosen[kind] = float(limits[kind])
+    if limits.get("picture", 0) > Tolerance().picture:
+        chosen["picture"] = float(limits["picture"])
+    return chosen
+
+
+def _with_safety(deviation):
+    """Enlarge a deviation by the safety factor and round it up to one significant digit."""
+    limit = SAFETY_FACTOR * deviation
+    if not limit or limit.is_infinite():
+        return limit
+    return limit.quantize(Decimal(1).scaleb(limit.adjusted()), ROUND_UP)
+
+
+def measure(path, conditions, pool):
+    """Run a notebook under each condition and compare with its run as the book sets it up.
+
+    Parameters
+    ----------
+    path : Path
+    conditions : dict of str to dict of str to str
+        Environment variables of each condition.
+    pool : concurrent.futures.Executor
+
+    Returns
+    -------
+    dict of str to dict of str to Movement
+        By the id of a code cell and the condition.
+
+    Raises
+    ------
+    RuntimeError
+        If a cell raises under one of the conditions; names it.
+    """
+    runs = {
+        condition: pool.submit(execute, path, environment)
+        for condition, environment in {_REFERENCE: {}, **conditions}.items()
+    }
+    cells = {}
+    for condition, run in runs.items():
+        try:
+            cells[condition] = _code_cells(run.result())
+        except RuntimeError as error:
+            raise RuntimeError(f"{condition}: {error}") from error
+    return {
+        cell.id: {
+            condition: Movement.between(cell.outputs, cells[condition][cell.id].outputs)
+            for condition in conditions
+        }
+        for cell in cells[_REFERENCE].values()
+    }
+
+
+def _code_cells(notebook):
+    return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def record(movements, path, csv_path):
+    """Put a notebook's deviations into the table in the place of its earlier ones.
+
+    Parameters
+    ----------
+    movements : dict
+        From `measure`.
+    path : Path
+        Of the notebook.
+    csv_path : Path
+    """
+    rows = []
+    if csv_path.exists():
+        with csv_path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in list(csv.reader(file))[1:] if row[0] != path.name]
+    rows += [
+        [path.name, cell, condition, kind, f"{float(deviation):.2g}"]
+        for cell, by_condition in movements.items()
+        for condition, movement in by_condition.items()
+        for kind, deviation in movement.largest().items()
+    ]
+    unfinished = csv_path.with_suffix(".unfinished")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([_COLUMNS, *sorted(rows, key=lambda row: row[0])])
+    os.replace(unfinished, csv_path)
+
+
+def set_tolerances(movements, path):
+    """Store each cell's tolerance in a notebook, and remove it where nothing moved.
+
+    Parameters
+    ----------
+    movements : dict
+        From `measure`.
+    path : Path
+        Of the notebook.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    for cell in _code_cells(notebook).values():
+        cell.metadata.pop("tolerance", None)
+        if chosen := tolerance(list(movements[cell.id].values())):
+            cell.metadata["tolerance"] = chosen
+    write(notebook, path)
+
+
+def main():
+    """Measure the notebooks that the command line names; exit with 1 if a word changes."""
+    parser = notebook_arguments(__doc__)
+    parser.add_argument("--write", action="store_true", help="set the tolerances in the notebooks")
+    arguments = parser.parse_args()
+    succeeded = True
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for path in arguments.notebooks:
+            try:
+                movements = measure(path, CONDITIONS, pool)
+            except RuntimeError as error:
+                print(f"{path.name}: {error}", flush=True)
+                succeeded = False
+                continue
+            record(movements, path, SPREAD)
+            if arguments.write:
+                set_tolerances(movements, path)
+            changes = [
+                f"{path.name}: cell {cell}: {place} changes its words under {condition}"
+                for cell, by_condition in movements.items()
+                for condition, movement in by_condition.items()
+                for place in movement.changes
+            ]
+            print(
+                "\n".join(changes or [f"{path.name}: only numbers and pictures move"]), flush=True
+            )
+            succeeded &= not changes
+    sys.exit(not succeeded)
+
+
+if __name__ == "__main__":
+    main()
