@@ -16,7 +16,7 @@ help:  ## list what can be made
 	@touch $@
 
 book: .venv/ready  ## render the book to _build/html
-	$(BIN)/jupyter-book build book --config _config.yml --toc _toc.yml --path-output . --all -W -n --keep-going --quiet
+	$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . --all -W -n --keep-going --quiet
 	@echo "Open $(CURDIR)/_build/html/index.html"
 
 test: .venv/ready  ## run every check: style, helpers, notebooks and their outputs, pages
@@ -30,9 +30,6 @@ lab: .venv/ready  ## open the chapters in JupyterLab
 refresh: .venv/ready  ## re-execute the notebooks and store their outputs; some: make refresh NOTEBOOKS=book/vanilla.ipynb
 	$(BIN)/python tools/refresh.py $(NOTEBOOKS)
 
-bench: .venv/ready  ## time the training against what users would use instead
-	$(BIN)/python benchmarks/training_speed.py
-
 spread: .venv/ready  ## measure how far outputs move under other conditions, and set the tolerances from it
 	$(BIN)/python tools/spread.py --write
 
@@ -43,4 +40,4 @@ lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
 clean:  ## delete what was built, the environment included
 	rm -rf .venv _build .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh bench spread lock clean
+.PHONY: help book test lab refresh spread lock clean

@@ -1,0 +1,57 @@
+from aehelpers import metrics
+import keras
+import numpy as np
+import pytest
+
+TARGET = np.array([[0.0, 1.0, 0.5, 0.25], [1.0, 1.0, 0.0, 0.0]])
+OUTPUT = np.array([[0.1, 0.8, 0.5, 0.5], [0.9, 1.0, 0.0, 0.3]])
+
+
+def test_binary_cross_entropy_agrees_with_keras_for_each_image():
+    expected = np.asarray(keras.losses.binary_crossentropy(TARGET, OUTPUT))
+    np.testing.assert_allclose(metrics.bce(TARGET, OUTPUT), expected, rtol=1e-5)
+
+
+def test_squared_error_is_averaged_over_pixels_and_kept_per_image():
+    np.testing.assert_allclose(metrics.mse(TARGET, OUTPUT), [0.028125, 0.025])
+
+
+def test_floor_of_a_half_grey_image_is_ln_2_and_of_black_and_white_zero():
+    assert metrics.bce_floor(np.full((1, 3), 0.5)) == pytest.approx(np.log(2))
+    assert metrics.bce_floor(np.eye(3)) == pytest.approx(0, abs=1e-6)
+
+
+def test_mean_image_comes_from_the_training_images():
+    np.testing.assert_allclose(metrics.mean_image(TARGET, OUTPUT[:1]), [[0.5, 1, 0.25, 0.125]])
+
+
+def test_variance_explained_is_one_for_a_copy_and_zero_for_the_mean():
+    mean = np.broadcast_to(TARGET.mean(axis=0), TARGET.shape)
+    assert metrics.variance_explained(TARGET, TARGET) == 1
+    assert metrics.variance_explained(TARGET, mean) == pytest.approx(0)
+
+
+def test_pca_loses_what_the_singular_values_left_out_hold():
+    data = np.random.default_rng(0).normal(3, 1, (20, 6))
+    lost = np.linalg.svd(data - data.mean(axis=0), compute_uv=False)[2:]
+    error = metrics.mse(data, metrics.pca_reconstruction(data, data, 2)).sum() * 6
+    assert error == pytest.approx((lost**2).sum())
+
+
+def test_code_statistics_count_exact_zeros_only():
+    codes = np.array([[0.0, 1e-9, 2.0], [0.0, 0.0, 4.0]])
+    found = metrics.code_statistics(codes)
+    assert found == pytest.approx(
+        {"mean": 1.0, "sd": codes.std(), "zeros": 0.5, "active": 1.5, "dead": 1}
+    )
+
+
+@pytest.mark.parametrize("measure", [metrics.bce, metrics.mse, metrics.variance_explained])
+def test_shapes_that_differ_are_refused_by_name(measure):
+    with pytest.raises(ValueError, match="reconstruction: expected the target's shape"):
+        measure(TARGET, OUTPUT[:1])
+
+
+def test_cross_entropy_of_values_outside_the_unit_interval_is_refused():
+    with pytest.raises(ValueError, match=r"target: expected values in \[0, 1\], got 0 to 255"):
+        metrics.bce(TARGET * 255, OUTPUT)

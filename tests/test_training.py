@@ -1,0 +1,126 @@
+from aehelpers.models import deep_autoencoder, dense_autoencoder, shallow_autoencoder
+from aehelpers.training import train
+import keras
+import numpy as np
+import pytest
+
+IMAGES = np.random.default_rng(0).random((101, 784), dtype=np.float32)  # 101 = 3 * 32 + 5
+OTHERS = np.random.default_rng(1).random((101, 784), dtype=np.float32)
+
+
+def batches_of_train(seed, x, y, epochs):
+    """The batches that `train` takes, spelled out."""
+    order = np.random.default_rng(seed).spawn(2)[0]
+    for _ in range(epochs):
+        indices = order.permutation(len(x))
+        for start in range(0, len(x), 32):
+            batch = indices[start : start + 32]
+            yield x[batch], y[batch]
+
+
+def trained_by_keras(model, x, y, epochs):
+    for batch in batches_of_train(3, x, y, epochs):
+        model.train_on_batch(*batch)
+    return model.get_weights()
+
+
+def penalised():
+    return shallow_autoencoder(8, seed=0, code_penalty=keras.regularizers.L1(0.01)).autoencoder
+
+
+def with_dropout():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.Dropout(0.5, seed=4),
+            keras.layers.Dense(784, activation="sigmoid"),
+        ]
+    )
+    model.compile(optimizer="adam", loss="mse")
+    return model
+
+
+@pytest.mark.parametrize("build", [penalised, with_dropout])
+@pytest.mark.parametrize("targets", [None, OTHERS])
+def test_weights_equal_those_of_keras_own_steps_short_last_batch_included(build, targets):
+    model, reference = build(), build()
+    reference.compile(optimizer="adam", loss=reference.loss, jit_compile=True)
+    train(model, IMAGES, targets, epochs=2, seed=3)
+    expected = trained_by_keras(reference, IMAGES, IMAGES if targets is None else targets, 2)
+    for ours, theirs in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_models_of_one_shape_share_a_compilation_but_not_their_weights():
+    first, second = (deep_autoencoder(8, seed=seed).autoencoder for seed in (0, 1))
+    train(first, IMAGES, epochs=1, seed=0)
+    kept = first.get_weights()
+    train(second, IMAGES, epochs=1, seed=0)
+    alone = deep_autoencoder(8, seed=1).autoencoder
+    train(alone, IMAGES, epochs=1, seed=0)
+    for before, after in zip(kept, first.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    for ours, expected in zip(second.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_corruption_is_drawn_afresh_each_epoch_and_the_target_stays_clean():
+    seen = []
+
+    def corrupt(x, rng):
+        seen.append(rng.random())
+        return np.zeros_like(x)
+
+    model = shallow_autoencoder(8, seed=0).autoencoder
+    before = model.get_weights()
+    train(model, IMAGES, epochs=3, seed=0, corrupt=corrupt)
+    assert len(set(seen)) >= 3
+    # Black inputs pass nothing to the encoder, yet the output's biases learn the bright targets.
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert (model.get_weights()[-1] > -0.01).mean() > 0.4
+
+
+def test_validation_loss_is_measured_over_all_held_out_images():
+    model = shallow_autoencoder(8, seed=0).autoencoder
+    history = train(model, IMAGES, epochs=1, seed=0, validation_data=(OTHERS, OTHERS))
+    expected = model.evaluate(OTHERS, OTHERS, verbose=0)
+    assert history.history["val_loss"][0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_callbacks_see_the_weights_of_each_epoch():
+    seen = []
+    model = shallow_autoencoder(8, seed=0).autoencoder
+    look = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(model.get_weights()[0])
+    )
+    train(model, IMAGES, epochs=2, seed=0, callbacks=[look])
+    assert not np.array_equal(seen[0], seen[1])
+    np.testing.assert_array_equal(seen[1], model.get_weights()[0])
+
+
+def test_divergence_stops_training_and_names_the_epoch():
+    model = dense_autoencoder(seed=0, output_activation="linear", loss="mse").autoencoder
+    model.optimizer.learning_rate = 1e30
+    with pytest.raises(FloatingPointError, match="in epoch 1"):
+        train(model, IMAGES, epochs=3, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": IMAGES[:0]}, "x: expected at least one image"),
+        ({"x": IMAGES[:, :10]}, r"x: expected the model's shape \(n, 784\), got \(101, 10\)"),
+        ({"x": np.full((3, 784), np.nan)}, "x: expected finite numbers, got 2352"),
+        ({"x": IMAGES * 255}, r"x: expected targets in \[0, 1\]"),
+        ({"y": IMAGES[:5]}, "y: expected 101 targets"),
+        ({"epochs": 0}, "epochs: expected a whole number from 1, got 0"),
+        ({"seed": -1}, "seed: expected a whole number from 0, got -1"),
+        ({"corrupt": lambda x, rng: x[:1]}, "corrupt: expected an array of shape"),
+    ],
+)
+def test_bad_input_is_refused_by_name(arguments, message):
+    model = shallow_autoencoder(8, seed=0).autoencoder
+    with pytest.raises(ValueError, match=message):
+        train(model, **{"x": IMAGES, "epochs": 1, "seed": 0, **arguments})
