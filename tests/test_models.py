@@ -1,0 +1,43 @@
+from pathlib import Path
+
+from aehelpers.models import deep_autoencoder, dense_autoencoder, shallow_autoencoder
+import nbformat
+import numpy as np
+import pytest
+
+ANATOMY = Path(__file__).parent.parent / "book" / "anatomy.ipynb"
+IMAGES = np.random.default_rng(0).random((5, 784), dtype=np.float32)
+
+
+def test_the_network_built_in_the_anatomy_chapter_is_the_helpers_shallow_one():
+    cells = {cell.id: cell.source for cell in nbformat.read(ANATOMY, as_version=4).cells}
+    names = {}
+    exec("import keras\nfrom keras import layers\n" + cells["build"], names)
+    ours = shallow_autoencoder(seed=0).autoencoder
+    for chapters, helpers in zip(
+        names["autoencoder"].get_weights(), ours.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(chapters, helpers)
+    np.testing.assert_array_equal(names["autoencoder"](IMAGES), ours(IMAGES))
+
+
+def test_the_deep_network_has_the_articles_layers_and_halves_that_share_its_weights():
+    network, encoder, decoder = deep_autoencoder(seed=0)
+    units = [weights.shape for weights in network.get_weights() if weights.ndim == 2]
+    assert units == [(784, 128), (128, 32), (32, 128), (128, 784)]
+    network.set_weights([weights + 0.1 for weights in network.get_weights()])
+    np.testing.assert_array_equal(network(IMAGES), decoder(encoder(IMAGES)))
+
+
+def test_another_seed_gives_other_first_weights_and_the_same_seed_the_same():
+    first, again, other = (
+        dense_autoencoder(seed=s).autoencoder.get_weights()[0] for s in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("wrong", [{"code_size": 0}, {"hidden": (128, -1)}, {"code_size": 2.5}])
+def test_sizes_that_are_no_positive_whole_numbers_are_refused_by_name(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected positive whole numbers"):
+        dense_autoencoder(seed=0, **wrong)
