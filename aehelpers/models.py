@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from aehelpers.checks import check_positive, check_seed
 import keras
 from keras import layers
 
@@ -59,12 +60,12 @@ def dense_autoencoder(
     Raises
     ------
     ValueError
-        If a size is no positive whole number, or the seed no whole number.
+        If a size is not a whole number from 1, or the seed not one from 0; names it.
     """
-    for name, sizes in {"hidden": hidden, "code_size": [code_size]}.items():
-        for size in sizes:
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"{name}: expected positive whole numbers, got {size!r}")
+    for i, units in enumerate(hidden):
+        check_positive(f"hidden[{i}]", units)
+    check_positive("code_size", code_size)
+    check_seed(seed)
     keras.utils.set_random_seed(seed)
 
     image = keras.Input((784,), name="image")

@@ -4,9 +4,9 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 import json
-from numbers import Integral
 import time
 
+from aehelpers.checks import check_positive, check_seed
 from IPython import get_ipython
 from IPython.display import display
 import keras
@@ -75,9 +75,9 @@ def train(
         If a loss or metric stops being finite; names the epoch.
     """
     _check_model(model)
-    _check_positive("epochs", epochs)
-    _check_positive("batch_size", batch_size)
-    _check_seed(seed)
+    check_positive("epochs", epochs)
+    check_positive("batch_size", batch_size)
+    check_seed(seed)
     x = _checked_array("x", x, model.input_shape)
     same = y is None
     y = _checked_targets("x" if same else "y", x if same else y, x, model)
@@ -130,16 +130,6 @@ def _check_model(model):
         raise TypeError(f"model: expected a functional or sequential Keras model, got {model!r}")
     if not model.compiled:
         raise TypeError("model: expected a compiled model; call model.compile(...) first")
-
-
-def _check_positive(name, value):
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name}: expected a whole number from 1, got {value!r}")
-
-
-def _check_seed(seed):
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise ValueError(f"seed: expected a whole number from 0, got {seed!r}")
 
 
 def _checked_array(name, array, model_shape):

