@@ -223,9 +223,10 @@ class _CompiledEpoch:
             self.engine.train_step((inputs, inputs if y is None else tf.gather(y, indices)))
 
         full = len(order) // self.batch_size * self.batch_size
-        batches = tf.reshape(order[:full], (-1, self.batch_size))
-        for step in tf.range(len(batches)):
-            train_batch(batches[step])
+        if full:  # the compiler refuses a loop over nothing
+            batches = tf.reshape(order[:full], (-1, self.batch_size))
+            for step in tf.range(len(batches)):
+                train_batch(batches[step])
         if full < len(order):
             train_batch(order[full:])
 

@@ -5,20 +5,28 @@ import nbformat
 import numpy as np
 import pytest
 
-ANATOMY = Path(__file__).parent.parent / "book" / "anatomy.ipynb"
+BOOK = Path(__file__).parent.parent / "book"
 IMAGES = np.random.default_rng(0).random((5, 784), dtype=np.float32)
 
 
-def test_the_network_built_in_the_anatomy_chapter_is_the_helpers_shallow_one():
-    cells = {cell.id: cell.source for cell in nbformat.read(ANATOMY, as_version=4).cells}
+@pytest.mark.parametrize(
+    ("chapter", "helper"), [("anatomy", shallow_autoencoder), ("vanilla", deep_autoencoder)]
+)
+def test_the_network_built_in_a_chapter_is_the_helpers(chapter, helper):
+    notebook = nbformat.read(BOOK / f"{chapter}.ipynb", as_version=4)
+    (source,) = (cell.source for cell in notebook.cells if cell.id == "build")
     names = {}
-    exec("import keras\nfrom keras import layers\n" + cells["build"], names)
-    ours = shallow_autoencoder(seed=0).autoencoder
-    for chapters, helpers in zip(
-        names["autoencoder"].get_weights(), ours.get_weights(), strict=True
-    ):
-        np.testing.assert_array_equal(chapters, helpers)
-    np.testing.assert_array_equal(names["autoencoder"](IMAGES), ours(IMAGES))
+    exec("import keras\nfrom keras import layers\n" + source, names)
+    ours = helper(seed=0)
+    for model in ("autoencoder", "encoder", "decoder"):
+        pairs = zip(names[model].get_weights(), getattr(ours, model).get_weights(), strict=True)
+        for theirs, weights in pairs:
+            np.testing.assert_array_equal(theirs, weights)
+    np.testing.assert_array_equal(names["autoencoder"](IMAGES), ours.autoencoder(IMAGES))
+    assert names["autoencoder"].loss == ours.autoencoder.loss
+    optimizers = (model.optimizer for model in (names["autoencoder"], ours.autoencoder))
+    settings = [optimizer.get_config() | {"name": None} for optimizer in optimizers]
+    assert settings[0] == settings[1]
 
 
 def test_the_deep_network_has_the_articles_layers_and_halves_that_share_its_weights():

@@ -42,15 +42,24 @@ def with_dropout():
     return model
 
 
+def assert_trained_as_by_keras(build, x, targets=None):
+    model, reference = build(), build()
+    reference.compile(optimizer="adam", loss=reference.loss, jit_compile=True)
+    train(model, x, targets, epochs=2, seed=3)
+    expected = trained_by_keras(reference, x, x if targets is None else targets, 2)
+    for ours, theirs in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("build", [penalised, with_dropout])
 @pytest.mark.parametrize("targets", [None, OTHERS])
 def test_weights_equal_those_of_keras_own_steps_short_last_batch_included(build, targets):
-    model, reference = build(), build()
-    reference.compile(optimizer="adam", loss=reference.loss, jit_compile=True)
-    train(model, IMAGES, targets, epochs=2, seed=3)
-    expected = trained_by_keras(reference, IMAGES, IMAGES if targets is None else targets, 2)
-    for ours, theirs in zip(model.get_weights(), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+    assert_trained_as_by_keras(build, IMAGES, targets)
+
+
+@pytest.mark.parametrize("n", [5, 32, 33, 64])
+def test_weights_equal_those_of_keras_however_many_batches_there_are(n):
+    assert_trained_as_by_keras(penalised, IMAGES[:n])
 
 
 def test_models_of_one_shape_share_a_compilation_but_not_their_weights():
