@@ -101,7 +101,7 @@ class Verdict:
             for sentence, found in self.findings.items()
         )
         return (
-            f'<div class="verdict {self.outcome.replace(" ", "-")}">'
+            f'<div class="verdict {self.outcome.replace(" ", "-")}" id="{self.claim}">'
             f"<p><strong>{self.claim} {self.outcome}.</strong> {escape(CLAIMS[self.claim])}</p>"
             f"<ul>{items}</ul></div>"
         )

@@ -40,7 +40,15 @@ class Notebook(IPyNbFile):
             )
 
     def setup(self):
-        """Start a kernel."""
+        """Start a kernel, unless the notebook needs data that this machine lacks."""
+        if self.nb.metadata.get("needs_full_mnist"):
+            from aehelpers.data import full_mnist_available, MNIST_VARIABLE
+
+            if not full_mnist_available():
+                pytest.skip(
+                    f"it needs all of MNIST: name an mnist.npz in the environment variable "
+                    f"{MNIST_VARIABLE}, or load it once with load_mnist('full')"
+                )
         self.displays = {}  # display id -> the latest message about it
         super().setup()
 
@@ -211,6 +219,13 @@ def pytest_terminal_summary(terminalreporter):
         for name, reason in report.user_properties
         if name == "exception"
     )
+    not_run = {
+        (report.nodeid.partition("::")[0], report.longrepr[2].removeprefix("Skipped: "))
+        for report in reports
+        if report.skipped and report.when == "setup"
+    }
+    for notebook, reason in sorted(not_run):
+        terminalreporter.line(f" not run   {notebook}: {reason}")
     terminalreporter.line(f"cells that are not fully checked: {len(exceptions)}")
     for exception in exceptions:
         terminalreporter.line(f"  {exception}")

@@ -1,5 +1,17 @@
+from pathlib import Path
+
 from aehelpers.claims import CLAIMS, CONDITIONAL, FAILS, HOLDS, Verdict
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 import pytest
+from verdicts import read_verdicts, VerdictError
+
+BOOK = Path(__file__).parent.parent / "book"
+CHAPTERS = {  # where readers look for the experiment on a claim
+    "anatomy": "C01 C02 C03 C04 C05 C06 C07 C08 C09 C10 C11",
+    "vanilla": "C12 C13 C14 C15 C19",
+    "capacity": "C16 C17 C18 C32",
+}
 
 
 @pytest.mark.parametrize(
@@ -16,7 +28,7 @@ def test_there_are_32_claims_numbered_without_a_gap():
 
 def test_a_finding_is_shown_with_its_answer_and_escaped():
     shown = Verdict("C02", {"1 < 2": True})._repr_html_()
-    assert "verdict holds" in shown
+    assert '<div class="verdict holds" id="C02">' in shown
     assert "1 &lt; 2" in shown
 
 
@@ -28,3 +40,52 @@ def test_an_unknown_claim_is_refused():
 def test_a_number_is_no_finding():
     with pytest.raises(TypeError, match=r"got 0\.9"):
         Verdict("C01", {"x": 0.9})
+
+
+# The page of claims
+
+
+def notebook(folder, name, *outputs):
+    """A notebook whose cells show these texts."""
+    cells = [
+        new_code_cell(outputs=[new_output("execute_result", {"text/plain": text})])
+        for text in outputs
+    ]
+    path = folder / name
+    nbformat.write(new_notebook(cells=cells), path)
+    return path
+
+
+def test_verdicts_are_read_as_the_cells_showed_them(tmp_path):
+    first = Verdict("C01", {"One is 1.": True, "Two is 1.": False})
+    second = Verdict("C02", {"Two is 1.": False})
+    paths = [
+        notebook(tmp_path, "a.ipynb", "3.14", repr(first)),
+        notebook(tmp_path, "b.ipynb", repr(second)),
+    ]
+    found = read_verdicts(paths)
+    assert {claim: (repr(v), path) for claim, (v, path) in found.items()} == {
+        "C01": (repr(first), paths[0]),
+        "C02": (repr(second), paths[1]),
+    }
+
+
+def test_two_verdicts_on_a_claim_are_refused(tmp_path):
+    text = repr(Verdict("C01", {"One is 1.": True}))
+    paths = [notebook(tmp_path, name, text) for name in ("a.ipynb", "b.ipynb")]
+    with pytest.raises(VerdictError, match=r"b\.ipynb: C01 is judged in a\.ipynb already"):
+        read_verdicts(paths)
+
+
+def test_a_verdict_that_its_findings_do_not_bear_is_refused(tmp_path):
+    text = repr(Verdict("C01", {"One is 1.": True, "Two is 1.": False}))
+    path = notebook(tmp_path, "a.ipynb", text.replace(" with a condition", ""))
+    with pytest.raises(VerdictError, match=r"a\.ipynb: C01 holds, .* holds with a condition"):
+        read_verdicts([path])
+
+
+def test_each_claim_of_a_written_chapter_has_its_verdict_there():
+    found = read_verdicts(sorted(BOOK.glob("*.ipynb")))
+    chapters = {claim: path.stem for claim, (_, path) in found.items()}
+    for chapter, claims in CHAPTERS.items():
+        assert sorted(c for c, where in chapters.items() if where == chapter) == claims.split()

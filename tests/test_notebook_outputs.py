@@ -10,6 +10,7 @@ import sys
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+from aehelpers.data import MNIST_VARIABLE
 import nbformat
 from nbformat.v4 import (
     new_code_cell,
@@ -198,11 +199,12 @@ WRONG = {
 }
 
 
-def write(path, cells, run=True):
+def write(path, cells, run=True, **metadata):
     path.parent.mkdir(exist_ok=True)
     for count, code in enumerate(cells, 1):
         code.execution_count = count if run else None
-    nbformat.write(new_notebook(cells=[new_markdown_cell("# Title"), *cells]), path)
+    cells = [new_markdown_cell("# Title"), *cells]
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +218,7 @@ def checked(tmp_path_factory):
     write(folder / "wrong.ipynb", [code for code, _ in WRONG.values()])
     write(folder / "stripped.ipynb", [cell("x = 1"), cell("print(x)")], run=False)
     write(folder / "words.ipynb", [])
+    write(folder / "full.ipynb", [cell("1 / 0")], needs_full_mnist=True)
     for hidden in ["_build", ".ipynb_checkpoints"]:
         write(folder / hidden / "left.ipynb", [cell("1 / 0")])
     (folder / "test_plain.py").write_text("def test_plain():\n    pass\n")
@@ -224,7 +227,7 @@ def checked(tmp_path_factory):
         [sys.executable, "-m", "pytest", *options, "."],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        | {"COLUMNS": "200"},
+        | {"COLUMNS": "200", MNIST_VARIABLE: "", "KERAS_HOME": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -266,6 +269,7 @@ def test_stripped_notebook_fails(checked):
 
 def test_only_notebooks_and_tests_outside_build_and_checkpoint_folders_are_collected(checked):
     assert {name for name, _ in checked.verdicts} == {
+        "full.ipynb",
         "right.ipynb",
         "stripped.ipynb",
         "test_plain",
@@ -289,10 +293,20 @@ def test_failed_pictures_are_written_stored_new_and_side_by_side(checked):
 def test_summary_names_the_seconds_of_each_notebook_slowest_first(checked):
     lines = checked.output.partition(" notebooks ===")[2].splitlines()
     timed = [line.split() for line in lines if line.endswith(".ipynb")]
-    assert {name for *_, name in timed} == {"right.ipynb", "stripped.ipynb", "wrong.ipynb"}
+    assert {name for *_, name in timed} == {
+        "full.ipynb",
+        "right.ipynb",
+        "stripped.ipynb",
+        "wrong.ipynb",
+    }
     seconds = [float(words[0]) for words in timed]
     assert seconds == sorted(seconds, reverse=True)
     assert 0.1 < seconds[0] < 60
+
+
+def test_notebook_that_needs_all_of_mnist_is_not_run_without_it_and_the_summary_says_so(checked):
+    assert checked.verdicts["full.ipynb", "Cell 0"] == ""
+    assert "not run   full.ipynb: it needs all of MNIST" in checked.output
 
 
 def test_summary_counts_the_unchecked_cells_and_names_their_reasons(checked):

@@ -1,0 +1,122 @@
+"""Sphinx extension that collects the verdicts which the chapters' cells have shown.
+
+The directive ``verdicts`` lists all claims with verdict, findings and a link to the experiment; the
+role ``verdicts`` counts them: {verdicts}`holds` gives how many hold, {verdicts}`open` how many have
+no experiment yet.
+"""
+
+from pathlib import Path
+import re
+
+from aehelpers.claims import CLAIMS, CONDITIONAL, FAILS, HOLDS, Verdict
+from docutils import nodes
+import nbformat
+from sphinx.errors import SphinxError
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+_FIRST_LINE = re.compile(rf"(C\d\d) ({HOLDS}|{CONDITIONAL}|{FAILS}): ")
+_FINDING = re.compile(r"  \[(yes|no)\] (.*)")
+OPEN = "open"
+
+
+class VerdictError(SphinxError):
+    """Two verdicts on a claim, or one that its findings do not bear; names the notebook."""
+
+    category = "Verdict error"
+
+
+def setup(app):
+    """Offer the directive and the role, and read the notebooks anew for each build."""
+    app.add_directive("verdicts", VerdictsDirective)
+    app.add_role("verdicts", VerdictsRole())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def read_verdicts(notebooks):
+    """Collect the verdicts from the notebooks' stored outputs.
+
+    Parameters
+    ----------
+    notebooks : iterable of Path
+
+    Returns
+    -------
+    dict of str to (Verdict, Path)
+        By claim: its verdict, and the notebook that shows it.
+
+    Raises
+    ------
+    VerdictError
+        If two cells judge the same claim, or a verdict is not what its findings say.
+    """
+    found = {}
+    for path in notebooks:
+        for verdict in _stored_verdicts(path):
+            if verdict.claim in found:
+                other = found[verdict.claim][1].name
+                raise VerdictError(f"{path.name}: {verdict.claim} is judged in {other} already")
+            found[verdict.claim] = verdict, path
+    return found
+
+
+def _stored_verdicts(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            text = output.get("data", {}).get("text/plain", "")
+            if match := _FIRST_LINE.match(text):
+                findings = {s: answer == "yes" for answer, s in _FINDING.findall(text)}
+                verdict = Verdict(match[1], findings)
+                if verdict.outcome != match[2]:
+                    raise VerdictError(
+                        f"{path.name}: {match[1]} {match[2]}, say the stored outputs, but their "
+                        f"findings make it: {verdict.outcome}"
+                    )
+                yield verdict
+
+
+def _verdicts_of_the_book(env):
+    notebooks = sorted(Path(env.srcdir).glob("*.ipynb"))
+    for notebook in notebooks:
+        env.note_dependency(notebook)
+    return read_verdicts(notebooks)
+
+
+class VerdictsRole(SphinxRole):
+    """How many verdicts have this outcome."""
+
+    def run(self):
+        """Count the verdicts."""
+        found = _verdicts_of_the_book(self.env)
+        outcomes = [verdict.outcome for verdict, _ in found.values()]
+        outcomes += [OPEN] * (len(CLAIMS) - len(found))
+        if self.text not in (HOLDS, CONDITIONAL, FAILS, OPEN):
+            raise VerdictError(f"{self.text!r} is no outcome")
+        return [nodes.Text(str(outcomes.count(self.text)))], []
+
+
+class VerdictsDirective(SphinxDirective):
+    """All claims in their order, each in a box as in its chapter."""
+
+    def run(self):
+        """Make the boxes."""
+        found = _verdicts_of_the_book(self.env)
+        return [self._box(claim, *found.get(claim, (None, None))) for claim in CLAIMS]
+
+    def _box(self, claim, verdict, notebook):
+        outcome = verdict.outcome if verdict else OPEN
+        title = nodes.paragraph("", "", nodes.strong(text=f"{claim} {outcome}."))
+        title += nodes.Text(f" {CLAIMS[claim]} ")
+        box = nodes.container("", title, classes=["verdict", outcome.replace(" ", "-")])
+        if verdict is None:
+            return box
+        target = f"{notebook.stem}.html#{claim}"
+        title += nodes.reference("", "See the experiment.", refuri=target, internal=True)
+        findings = nodes.bullet_list()
+        for sentence, holds in verdict.findings.items():
+            answer = "yes" if holds else "no"
+            mark = nodes.inline(text=answer, classes=[answer])
+            findings += nodes.list_item(
+                "", nodes.paragraph("", "", mark, nodes.inline(text=sentence))
+            )
+        box += findings
+        return box
