@@ -10,9 +10,10 @@ help:  ## list what can be made
 		|| { echo "The book needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 book"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' \
 		|| { echo "This Python lacks the venv module; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
-	$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@echo "Setting up .venv; this takes a minute or two."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 book: .venv/ready  ## render the book to _build/html
@@ -33,6 +34,9 @@ refresh: .venv/ready  ## re-execute the notebooks and store their outputs; some:
 spread: .venv/ready  ## measure how far outputs move under other conditions, and set the tolerances from it
 	$(BIN)/python tools/spread.py --write
 
+screens: book  ## take pictures of all pages, both themes and two widths
+	$(BIN)/python tools/screenshots.py
+
 lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --extra book --universal --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file requirements.txt
@@ -40,4 +44,4 @@ lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
 clean:  ## delete what was built, the environment included
 	rm -rf .venv _build .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh spread lock clean
+.PHONY: help book test lab refresh spread screens lock clean
