@@ -1,6 +1,7 @@
 """Measure how far outputs move under other conditions: `python tools/spread.py [notebook ...]`.
 
-Writes benchmarks/spread.csv; with --write also the tolerances in the cells' metadata.
+Compares with the stored outputs, so `make refresh` comes first. Writes benchmarks/spread.csv; with
+--write also the tolerances in the cells' metadata.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -35,7 +36,6 @@ CONDITIONS = {
         "NPY_DISABLE_CPU_FEATURES": f"X86_V3 {_NEWER_THAN_AVX2}",
     },
 }
-_REFERENCE = "as aehelpers sets it"
 
 # The conditions are a few of those that readers have, and the largest of a few deviations falls
 # short of the largest there is.
@@ -144,7 +144,7 @@ def _with_safety(deviation):
 
 
 def measure(path, conditions, pool):
-    """Run a notebook under each condition and compare with its run as the book sets it up.
+    """Run a notebook under each condition and compare with the outputs that it stores.
 
     Parameters
     ----------
@@ -165,21 +165,18 @@ def measure(path, conditions, pool):
     """
     runs = {
         condition: pool.submit(execute, path, environment)
-        for condition, environment in {_REFERENCE: {}, **conditions}.items()
+        for condition, environment in conditions.items()
     }
-    cells = {}
+    stored = _code_cells(nbformat.read(path, as_version=4))
+    movements = {name: {} for name in stored}
     for condition, run in runs.items():
         try:
-            cells[condition] = _code_cells(run.result())
+            cells = _code_cells(run.result())
         except RuntimeError as error:
             raise RuntimeError(f"{condition}: {error}") from error
-    return {
-        cell.id: {
-            condition: Movement.between(cell.outputs, cells[condition][cell.id].outputs)
-            for condition in conditions
-        }
-        for cell in cells[_REFERENCE].values()
-    }
+        for name, cell in stored.items():
+            movements[name][condition] = Movement.between(cell.outputs, cells[name].outputs)
+    return movements
 
 
 def _code_cells(notebook):
