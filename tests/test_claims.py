@@ -11,6 +11,8 @@ CHAPTERS = {  # where readers look for the experiment on a claim
     "anatomy": "C01 C02 C03 C04 C05 C06 C07 C08 C09 C10 C11",
     "vanilla": "C12 C13 C14 C15 C19",
     "capacity": "C16 C17 C18 C32",
+    "denoising": "C20 C21 C22",
+    "sparse": "C24 C25 C26 C27 C28",
 }
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from aehelpers.models import deep_autoencoder, dense_autoencoder, shallow_autoencoder
+import keras
 import nbformat
 import numpy as np
 import pytest
@@ -9,24 +10,45 @@ BOOK = Path(__file__).parent.parent / "book"
 IMAGES = np.random.default_rng(0).random((5, 784), dtype=np.float32)
 
 
-@pytest.mark.parametrize(
-    ("chapter", "helper"), [("anatomy", shallow_autoencoder), ("vanilla", deep_autoencoder)]
-)
-def test_the_network_built_in_a_chapter_is_the_helpers(chapter, helper):
+def built_in(chapter):
+    """What the chapter's cell `build` defines, by name."""
     notebook = nbformat.read(BOOK / f"{chapter}.ipynb", as_version=4)
     (source,) = (cell.source for cell in notebook.cells if cell.id == "build")
     names = {}
     exec("import keras\nfrom keras import layers\n" + source, names)
-    ours = helper(seed=0)
-    for model in ("autoencoder", "encoder", "decoder"):
-        pairs = zip(names[model].get_weights(), getattr(ours, model).get_weights(), strict=True)
-        for theirs, weights in pairs:
-            np.testing.assert_array_equal(theirs, weights)
-    np.testing.assert_array_equal(names["autoencoder"](IMAGES), ours.autoencoder(IMAGES))
-    assert names["autoencoder"].loss == ours.autoencoder.loss
-    optimizers = (model.optimizer for model in (names["autoencoder"], ours.autoencoder))
-    settings = [optimizer.get_config() | {"name": None} for optimizer in optimizers]
+    return names
+
+
+def assert_same_network(model, other):
+    for weights, others in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, others)
+    inputs = IMAGES[:, : model.input_shape[1]]  # a decoder takes fewer
+    np.testing.assert_array_equal(model(inputs), other(inputs))
+
+
+def assert_same_training(model, other):
+    assert model.loss == other.loss
+    settings = [m.optimizer.get_config() | {"name": None} for m in (model, other)]
     assert settings[0] == settings[1]
+    assert model.test_on_batch(IMAGES, IMAGES) == other.test_on_batch(IMAGES, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "helper"), [("anatomy", shallow_autoencoder), ("vanilla", deep_autoencoder)]
+)
+def test_the_network_built_in_a_chapter_is_the_helpers(chapter, helper):
+    built, ours = built_in(chapter), helper(seed=0)
+    for name in ("autoencoder", "encoder", "decoder"):
+        assert_same_network(built[name], getattr(ours, name))
+    assert_same_training(built["autoencoder"], ours.autoencoder)
+
+
+def test_the_network_built_in_the_sparse_chapter_is_the_helpers_with_its_penalty():
+    penalty = keras.regularizers.L1(0.01)
+    built = built_in("sparse")["autoencoder"](0, penalty=penalty)
+    ours = shallow_autoencoder(seed=0, code_penalty=penalty).autoencoder
+    assert_same_network(built, ours)
+    assert_same_training(built, ours)
 
 
 def test_the_deep_network_has_the_articles_layers_and_halves_that_share_its_weights():
