@@ -37,6 +37,9 @@ spread: .venv/ready  ## measure how far outputs move under other conditions, and
 screens: book  ## take pictures of all pages, both themes and two widths
 	$(BIN)/python tools/screenshots.py
 
+bench: .venv/ready  ## compare the speed of training with what one would use instead
+	$(BIN)/python benchmarks/training_speed.py
+
 lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --extra book --universal --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file requirements.txt
@@ -44,4 +47,4 @@ lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
 clean:  ## delete what was built, the environment included
 	rm -rf .venv _build .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh spread screens lock clean
+.PHONY: help book test lab refresh spread screens bench lock clean
