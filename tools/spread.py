@@ -21,7 +21,12 @@ _NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
 # it concerns: code from TensorFlow's compiler, TensorFlow's matrix products and convolutions,
 # NumPy's matrix products, NumPy's elementary functions. Libraries ignore values they do not know.
 CONDITIONS = {
-    "two threads": {"TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "2"},
+    "two threads": {
+        "TF_NUM_INTRAOP_THREADS": "2",
+        "TF_NUM_INTEROP_THREADS": "2",
+        "OPENBLAS_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "2",
+    },
     "oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "1"},
     "AVX2": {
         "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
