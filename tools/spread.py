@@ -16,10 +16,10 @@ from outputs import decode_picture, is_picture, parts, picture_distance, split_n
 from refresh import execute, notebook_arguments, ROOT, write
 
 _NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
-# Environment variables of each condition, on top of those that aehelpers sets. The last two imitate
-# older processors; in one of them at least, each variable was seen to change the last bits of what
-# it concerns: code from TensorFlow's compiler, TensorFlow's matrix products and convolutions,
-# NumPy's matrix products, NumPy's elementary functions. Libraries ignore values they do not know.
+# Environment variables of each condition, on top of those that aehelpers sets. The last imitates an
+# older processor, in code from TensorFlow's compiler, TensorFlow's matrix products and convolutions,
+# NumPy's matrix products and NumPy's elementary functions. Older ones still cannot run TensorFlow as
+# it is published. Libraries ignore values they do not know.
 CONDITIONS = {
     "two threads": {
         "TF_NUM_INTRAOP_THREADS": "2",
@@ -33,12 +33,6 @@ CONDITIONS = {
         "ONEDNN_MAX_CPU_ISA": "AVX2",
         "OPENBLAS_CORETYPE": "Haswell",
         "NPY_DISABLE_CPU_FEATURES": _NEWER_THAN_AVX2,
-    },
-    "SSE4.2": {
-        "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2",
-        "ONEDNN_MAX_CPU_ISA": "SSE41",
-        "OPENBLAS_CORETYPE": "Nehalem",
-        "NPY_DISABLE_CPU_FEATURES": f"X86_V3 {_NEWER_THAN_AVX2}",
     },
 }
 
@@ -148,8 +142,8 @@ def _with_safety(deviation):
     return limit.quantize(Decimal(1).scaleb(limit.adjusted()), ROUND_UP)
 
 
-def measure(path, conditions, pool):
-    """Run a notebook under each condition and compare with the outputs that it stores.
+def start(path, conditions, pool):
+    """Start a run of a notebook under each condition.
 
     Parameters
     ----------
@@ -157,6 +151,26 @@ def measure(path, conditions, pool):
     conditions : dict of str to dict of str to str
         Environment variables of each condition.
     pool : concurrent.futures.Executor
+
+    Returns
+    -------
+    dict of str to concurrent.futures.Future
+        By condition.
+    """
+    return {
+        condition: pool.submit(execute, path, environment)
+        for condition, environment in conditions.items()
+    }
+
+
+def measure(path, runs):
+    """Compare the runs of a notebook with the outputs that it stores.
+
+    Parameters
+    ----------
+    path : Path
+    runs : dict
+        From `start`.
 
     Returns
     -------
@@ -168,10 +182,6 @@ def measure(path, conditions, pool):
     RuntimeError
         If a cell raises under one of the conditions; names it.
     """
-    runs = {
-        condition: pool.submit(execute, path, environment)
-        for condition, environment in conditions.items()
-    }
     stored = _code_cells(nbformat.read(path, as_version=4))
     movements = {name: {} for name in stored}
     for condition, run in runs.items():
@@ -241,9 +251,10 @@ def main():
     arguments = parser.parse_args()
     succeeded = True
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for path in arguments.notebooks:
+        started = {path: start(path, CONDITIONS, pool) for path in arguments.notebooks}
+        for path, runs in started.items():
             try:
-                movements = measure(path, CONDITIONS, pool)
+                movements = measure(path, runs)
             except RuntimeError as error:
                 print(f"{path.name}: {error}", flush=True)
                 succeeded = False
