@@ -16,10 +16,10 @@ from outputs import decode_picture, is_picture, parts, picture_distance, split_n
 from refresh import execute, notebook_arguments, ROOT, write
 
 _NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
-# Environment variables of each condition, on top of those that aehelpers sets. The last imitates an
-# older processor, in code from TensorFlow's compiler, TensorFlow's matrix products and convolutions,
-# NumPy's matrix products and NumPy's elementary functions. Older ones still cannot run TensorFlow as
-# it is published. Libraries ignore values they do not know.
+# Environment variables of each condition, on top of those that aehelpers sets. The last imitates
+# an older processor, in code from TensorFlow's compiler, TensorFlow's matrix products and
+# convolutions, NumPy's matrix products and its elementary functions. Processors that are older
+# still cannot run TensorFlow as it is published. Libraries ignore values they do not know.
 CONDITIONS = {
     "two threads": {
         "TF_NUM_INTRAOP_THREADS": "2",
