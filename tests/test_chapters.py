@@ -1,0 +1,73 @@
+"""What every chapter offers its reader, and that its parts keep in step."""
+
+from pathlib import Path
+import re
+
+import nbformat
+import pytest
+
+CHAPTERS = sorted((Path(__file__).parents[1] / "book").glob("*.ipynb"))
+EXERCISE = re.compile(r"```\{exercise\} (.+)\n:label: (\S+)")
+SOLUTION = re.compile(r"```\{solution-start\} (\S+)\n:class: dropdown\n```")
+GLUE = re.compile(r"\{glue:text\}`(\w+)[:`]")
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+def chapter(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def words(chapter):
+    return "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
+
+
+def test_a_chapter_begins_with_its_title_and_what_one_will_learn(chapter):
+    first = chapter.cells[0].source
+    assert first.startswith("# ")
+    assert "```{admonition} What you will learn\n:class: tip\n- " in first
+
+
+def test_a_chapter_asks_for_a_prediction_and_ends_with_further_reading(chapter):
+    assert "```{admonition} Predict first\n:class: hint\n" in words(chapter)
+    reading = chapter.cells[-1].source.partition("## Further reading\n")[2]
+    assert reading.count("{cite:t}`") >= 2
+
+
+def test_each_of_at_least_four_exercises_is_followed_by_its_executed_hidden_solution(chapter):
+    text = words(chapter)
+    exercises = [label for _, label in EXERCISE.findall(text)]
+    assert len(exercises) == len(set(exercises)) >= 4
+    assert SOLUTION.findall(text) == exercises
+    assert text.count("```{solution-end}\n```") == len(exercises)
+    solution = None
+    for cell in chapter.cells:
+        if cell.cell_type == "code":
+            executed = solution is not None and cell.id.startswith("solution-") and cell.outputs
+            solution = (solution or 0) + 1 if executed else solution
+            continue
+        if "```{solution-end}" in cell.source:
+            assert solution, f"no executed cell before: {cell.source[:60]}"
+        if SOLUTION.search(cell.source):
+            solution = 0
+
+
+def test_a_chapter_quotes_every_number_that_it_glues_and_glues_every_number_that_it_quotes(chapter):
+    glued = [
+        output.metadata["scrapbook"]["name"]
+        for cell in chapter.cells
+        for output in cell.get("outputs", [])
+        if "scrapbook" in output.get("metadata", {})
+    ]
+    assert len(glued) == len(set(glued))
+    assert set(glued) == set(GLUE.findall(words(chapter)))
+
+
+def test_the_glued_names_of_two_chapters_differ():
+    names = [
+        output.metadata["scrapbook"]["name"]
+        for path in CHAPTERS
+        for cell in nbformat.read(path, as_version=4).cells
+        for output in cell.get("outputs", [])
+        if "scrapbook" in output.get("metadata", {})
+    ]
+    assert len(names) == len(set(names))
