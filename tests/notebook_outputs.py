@@ -8,7 +8,7 @@ from collections import defaultdict
 import difflib
 
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
-from outputs import decode_picture, is_picture, parts, picture_distance, split_numbers, Tolerance
+from outputs import decode_picture, is_picture, parts, picture_distances, split_numbers, Tolerance
 from PIL import Image
 import pytest
 
@@ -122,15 +122,18 @@ class Cell(IPyNbCell):
         return compare_texts(stored, new, self.tolerance)
 
     def _compare_pictures(self, place, stored, new):
-        limit = self.tolerance.picture
         try:
-            distance = picture_distance(stored, new)
+            distances = picture_distances(stored, new)
         except ValueError as error:
             complaint = str(error)
         else:
-            if distance <= limit:
+            complaint = "; ".join(
+                f"{kind}: {distance:.3g} apart; allowed: {limit}"
+                for kind, distance in distances.items()
+                if distance > (limit := getattr(self.tolerance, kind))
+            )
+            if not complaint:
                 return None
-            complaint = f"the pictures are {distance:.3g} apart; allowed: {limit}"
         name = f"{self.path.stem} In {self.cell.execution_count} {place.partition(',')[0]}"
         folder = self.config.rootpath / "_build" / "failed_pictures" / name.replace(" ", "_")
         _write_pictures(folder, stored, new)

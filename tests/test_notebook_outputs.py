@@ -20,7 +20,7 @@ from nbformat.v4 import (
 )
 from notebook_outputs import compare_texts
 import numpy as np
-from outputs import decode_picture, parts, picture_distance, split_numbers, Tolerance
+from outputs import decode_picture, parts, picture_distances, split_numbers, Tolerance
 from PIL import Image
 import pytest
 
@@ -71,8 +71,10 @@ RIGHT = {
         tolerance={"relative": 0.05},
     ),
     "picture": cell(show({"image/png": picture()}), shown({"image/png": picture()})),
-    "picture within its limit": cell(
-        show({"image/png": picture(4)}), shown({"image/png": picture()}), tolerance={"picture": 3.0}
+    "picture within its limits": cell(
+        show({"image/png": picture(4)}),
+        shown({"image/png": picture()}),
+        tolerance={"picture": 3.0, "whole_picture": 1.0},
     ),
     "cleared progress": cell(
         "progress = display({'text/plain': 'epoch 1'}, raw=True, display_id=True)\n"
@@ -137,11 +139,19 @@ WRONG = {
             shown({"image/png": picture()}),
             tolerance={"picture": 3.0},
         ),
-        ["output 2, image/png", "the pictures are", "allowed: 3.0", "failed_pictures"],
+        ["output 2, image/png", "picture: ", "apart; allowed: 3.0", "failed_pictures"],
     ),
     "slightly changed picture without a limit": (
         cell(show({"image/png": picture(4)}), shown({"image/png": picture()})),
-        ["output 1, image/png", "the pictures are", "allowed: 0.5"],
+        ["output 1, image/png", "picture: ", "apart; allowed: 0.5"],
+    ),
+    "picture that may change in places, but not as a whole": (
+        cell(
+            show({"image/png": picture(40)}),
+            shown({"image/png": picture()}),
+            tolerance={"picture": 200.0, "whole_picture": 1.0},
+        ),
+        ["output 1, image/png", "whole_picture: ", "apart; allowed: 1.0"],
     ),
     "picture of another size": (
         cell(show({"image/png": picture(width=41)}), shown({"image/png": picture()})),
@@ -436,27 +446,28 @@ def test_picture_distance_of_a_local_change_depends_on_neither_its_place_nor_the
     new = stored.copy()
     new.paste("black", (*corner, corner[0] + 8, corner[1] + 8))
     # Three of four channels differ by 255, transparency does not.
-    assert picture_distance(stored, new) == pytest.approx(255 * np.sqrt(3 / 4))
+    distances = picture_distances(stored, new)
+    assert distances["picture"] == pytest.approx(255 * np.sqrt(3 / 4))
+    share = 8 * 8 / (size[0] * size[1])
+    assert distances["whole_picture"] == pytest.approx(255 * np.sqrt(3 / 4 * share))
 
 
 def test_picture_distance_averages_squares_over_a_window():
     stored = Image.new("RGBA", (100, 100), (0, 0, 0, 255))
     new = stored.copy()
     new.putpixel((50, 50), (0, 0, 200, 255))
-    assert picture_distance(stored, new) == pytest.approx(200 / np.sqrt(4 * 8 * 8))
-    assert picture_distance(stored, stored) == 0
-    assert picture_distance(stored, Image.new("RGBA", (100, 100), (1, 1, 1, 254))) == pytest.approx(
-        1
-    )
+    assert picture_distances(stored, new)["picture"] == pytest.approx(200 / np.sqrt(4 * 8 * 8))
+    assert set(picture_distances(stored, stored).values()) == {0}
+    lighter = Image.new("RGBA", (100, 100), (1, 1, 1, 254))
+    assert list(picture_distances(stored, lighter).values()) == pytest.approx([1, 1])
 
 
 def test_picture_distance_sees_transparency():
     opaque = Image.new("RGBA", (20, 20), (255, 255, 255, 255))
-    assert picture_distance(opaque, Image.new("RGBA", (20, 20), (255, 255, 255, 55))) == (
-        pytest.approx(100)
-    )
+    sheer = Image.new("RGBA", (20, 20), (255, 255, 255, 55))
+    assert list(picture_distances(opaque, sheer).values()) == pytest.approx([100, 100])
 
 
 def test_pictures_of_different_sizes_have_no_distance():
     with pytest.raises(ValueError, match=r"\(21, 20\).*\(20, 20\)"):
-        picture_distance(Image.new("RGBA", (20, 20)), Image.new("RGBA", (21, 20)))
+        picture_distances(Image.new("RGBA", (20, 20)), Image.new("RGBA", (21, 20)))

@@ -19,18 +19,21 @@ TOOLS = Path(__file__).parent.parent / "tools"
 
 def movement(*pairs, distances=()):
     numbers = [(Decimal(was), Decimal(now)) for was, now in pairs]
-    return spread.Movement(numbers=numbers, distances=list(distances))
+    pairs = [dict(zip(("picture", "whole_picture"), pair, strict=True)) for pair in distances]
+    return spread.Movement(numbers=numbers, distances=pairs)
 
 
 @pytest.mark.parametrize(
     ("movements", "expected"),
     [
         # Nothing moves.
-        ([movement(("0.5", "0.5"), distances=[0.0])], {}),
+        ([movement(("0.5", "0.5"), distances=[(0.0, 0.0)])], {}),
         # 2 x 0.0012 is rounded up to 0.003; relative, 2 x 0.0012 / 5 allows less: 0.0005 of 5.
         ([movement(("5", "5.0012"))], {"relative": 0.0005}),
-        # The relative deviation of the small number allows the large one to move by 100 %.
-        ([movement(("0.001", "0.0015"), ("100", "100"))], {"absolute": 0.001}),
+        # An absolute tolerance for the large number would let the small one be anything.
+        ([movement(("0.001", "0.0011"), ("100", "102"))], {"relative": 0.2}),
+        # The relative deviation of the small number would let the large one move by 200 %.
+        ([movement(("0.1", "0.2"), ("10", "10"))], {"absolute": 0.2}),
         # A zero has no relative deviation.
         ([movement(("0", "0.1"))], {"absolute": 0.2}),
         ([movement(("0", "0.1"), ("10", "10.1"))], {"absolute": 0.2}),
@@ -43,9 +46,15 @@ def movement(*pairs, distances=()):
         ([movement(("-7", "-7.4"))], {"absolute": 0.8}),
         ([movement(("-7", "-7.7"), ("-1", "-1.1"))], {"relative": 0.2}),
         # Pictures: 2 x 1.6 is rounded up to 4; what the default allows needs no entry.
-        ([movement(distances=[1.6, 0.2])], {"picture": 4.0}),
-        ([movement(distances=[0.25])], {}),
-        ([movement(("1", "2"), distances=[3.0])], {"absolute": 2.0, "picture": 6.0}),
+        (
+            [movement(distances=[(1.6, 0.1), (0.2, 0.12)])],
+            {"picture": 4.0, "whole_picture": 0.3},
+        ),
+        ([movement(distances=[(0.25, 0.2)])], {}),
+        (
+            [movement(("1", "2"), distances=[(3.0, 1.0)])],
+            {"absolute": 2.0, "picture": 6.0, "whole_picture": 2.0},
+        ),
     ],
 )
 def test_tolerance_is_twice_the_spread_rounded_up_in_the_kind_that_allows_less(movements, expected):
@@ -123,12 +132,13 @@ def test_measured_movements_reach_the_table_and_the_notebook(toy):
         ("toy.ipynb", "moves", "shifted", "absolute", "0.01"),
         ("toy.ipynb", "moves", "shifted", "relative", "0.02"),
         ("toy.ipynb", "draws", "shifted", "picture", "0.87"),
+        ("toy.ipynb", "draws", "shifted", "whole_picture", "0.87"),
     ]
     cells = nbformat.read(toy, as_version=4).cells
     assert [cell.metadata for cell in cells] == [
         {},
         {"tags": ["kept"], "tolerance": {"absolute": 0.02}},
-        {"tolerance": {"picture": 2.0}},
+        {"tolerance": {"picture": 2.0, "whole_picture": 2.0}},
         {},
     ]
     assert "loss 0.5\n" in cells[1].outputs[0].text  # and the outputs stay

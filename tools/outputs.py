@@ -48,13 +48,18 @@ class Tolerance:
         A number may move by `absolute + relative * abs(stored)`; if both are zero, the texts have
         to be equal.
     picture : Decimal
-        Largest `picture_distance`, in grey levels of 0..255. The default lets a rounding
-        difference of one level pass in a quarter of a window's values, which nobody can see.
+        Largest distance of two pictures where they differ most, see `picture_distances`. The
+        default lets a rounding difference of one level pass in a quarter of a window's values,
+        which nobody can see.
+    whole_picture : Decimal
+        Largest distance of two pictures as a whole. Without effect by default, since what
+        `picture` allows by default is less.
     """
 
     absolute: Decimal = Decimal(0)
     relative: Decimal = Decimal(0)
     picture: Decimal = Decimal("0.5")
+    whole_picture: Decimal = Decimal(255)
 
     @classmethod
     def from_metadata(cls, metadata):
@@ -176,8 +181,8 @@ def decode_picture(text):
     return Image.open(io.BytesIO(base64.b64decode(text))).convert("RGBA")
 
 
-def picture_distance(stored, new):
-    """Distance of two pictures where they differ most.
+def picture_distances(stored, new):
+    """Distance of two pictures where they differ most, and as a whole.
 
     Parameters
     ----------
@@ -186,11 +191,12 @@ def picture_distance(stored, new):
 
     Returns
     -------
-    float
-        The largest root mean square difference over the channels and pixels of any 8 x 8 window,
-        in grey levels, 0..255. A change weighs the same wherever it sits and however large the
-        picture is: a wrong digit in a figure gives about 100, a straight line one pixel off 60, a
-        curve a tenth of a pixel off 6.
+    dict of str to float
+        Root mean square differences over channels and pixels, in grey levels, 0..255. `picture` is
+        the largest of any 8 x 8 window: a change weighs the same wherever it sits and however
+        large the picture is; a wrong digit in a figure gives about 100, a straight line one pixel
+        off 60, a curve a tenth of a pixel off 6. `whole_picture` is that of all pixels, for
+        pictures in which details move.
 
     Raises
     ------
@@ -199,5 +205,8 @@ def picture_distance(stored, new):
     """
     if stored.size != new.size:
         raise ValueError(f"the size is {new.size}, but {stored.size} is stored")
-    squares = (np.asarray(stored, float) - np.asarray(new, float)) ** 2
-    return float(np.sqrt(uniform_filter(squares.mean(axis=2), _WINDOW).max()))
+    squares = ((np.asarray(stored, float) - np.asarray(new, float)) ** 2).mean(axis=2)
+    return {
+        "picture": float(np.sqrt(uniform_filter(squares, _WINDOW).max())),
+        "whole_picture": float(np.sqrt(squares.mean())),
+    }
