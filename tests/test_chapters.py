@@ -62,6 +62,10 @@ def test_a_chapter_quotes_every_number_that_it_glues_and_glues_every_number_that
     assert set(glued) == set(GLUE.findall(words(chapter)))
 
 
+def test_no_line_of_text_begins_with_a_percent_sign_which_would_hide_it(chapter):
+    assert not re.findall(r"^\s*%.*", words(chapter), re.MULTILINE)
+
+
 def test_the_glued_names_of_two_chapters_differ():
     names = [
         output.metadata["scrapbook"]["name"]
