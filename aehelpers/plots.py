@@ -58,7 +58,7 @@ def image_rows(rows):
         )
     columns = next(iter(shapes))[0]
     side = WIDTH / (columns + 1.6)
-    _figure, axes = plt.subplots(
+    _, axes = plt.subplots(
         len(rows), columns, squeeze=False, figsize=(WIDTH, side * len(rows)), layout="constrained"
     )
     for row, (label, images) in zip(axes, rows.items(), strict=True):

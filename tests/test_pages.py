@@ -1,6 +1,5 @@
 """What a reader gets: the pages, built from nothing, and the outputs that the notebooks store."""
 
-import importlib
 from pathlib import Path
 import re
 import subprocess
@@ -9,6 +8,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from bs4 import BeautifulSoup
 from docutils import nodes
+import mathml
 import nbformat
 import pytest
 from screenshots import chromium, new_page, THEMES
@@ -180,9 +180,7 @@ def test_every_cell_that_draws_describes_its_picture_in_its_metadata(notebook):
     ("latex", "fault"),
     [(r"\nosuch x", "Unknown command"), (r"a = b \\ c = d", "A line break needs an environment")],
 )
-def test_a_formula_that_has_no_mathml_is_named_with_its_place(monkeypatch, latex, fault):
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    mathml = importlib.import_module("mathml")
+def test_a_formula_that_has_no_mathml_is_named_with_its_place(latex, fault):
     formula = nodes.math(latex, latex)
     formula.source, formula.line = "anatomy.ipynb", 7
     message = re.escape(f"anatomy.ipynb:7: {latex} (") + f".*{fault}"

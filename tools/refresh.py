@@ -119,13 +119,24 @@ def write(notebook, path):
     text = nbformat.writes(notebook) + "\n"
     if text == path.read_text(encoding="utf-8"):
         return False
+    replace(path, text)
+    return True
+
+
+def replace(path, text):
+    """Write a file as a whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+    """
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         unfinished.write_text(text, encoding="utf-8", newline="\n")
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
-    return True
 
 
 def refresh(path):

@@ -8,12 +8,13 @@ from concurrent.futures import ProcessPoolExecutor
 import csv
 from dataclasses import dataclass, field
 from decimal import Decimal, ROUND_UP
+import io
 import os
 import sys
 
 import nbformat
 from outputs import decode_picture, is_picture, parts, picture_distances, split_numbers, Tolerance
-from refresh import execute, notebook_arguments, ROOT, write
+from refresh import execute, notebook_arguments, replace, ROOT, write
 
 _NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
 # Environment variables of each condition, on top of those that aehelpers sets. The last imitates
@@ -144,35 +145,14 @@ def _with_safety(deviation):
     return limit.quantize(Decimal(1).scaleb(limit.adjusted()), ROUND_UP)
 
 
-def start(path, conditions, pool):
-    """Start a run of a notebook under each condition.
-
-    Parameters
-    ----------
-    path : Path
-    conditions : dict of str to dict of str to str
-        Environment variables of each condition.
-    pool : concurrent.futures.Executor
-
-    Returns
-    -------
-    dict of str to concurrent.futures.Future
-        By condition.
-    """
-    return {
-        condition: pool.submit(execute, path, environment)
-        for condition, environment in conditions.items()
-    }
-
-
 def measure(path, runs):
     """Compare the runs of a notebook with the outputs that it stores.
 
     Parameters
     ----------
     path : Path
-    runs : dict
-        From `start`.
+    runs : dict of str to concurrent.futures.Future
+        By condition, what `execute` returns under it.
 
     Returns
     -------
@@ -221,11 +201,10 @@ def record(movements, path, csv_path):
         for condition, movement in by_condition.items()
         for kind, deviation in movement.largest().items()
     ]
-    unfinished = csv_path.with_suffix(".unfinished")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([_COLUMNS, *sorted(rows, key=lambda row: row[0])])
-    os.replace(unfinished, csv_path)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerows([_COLUMNS, *sorted(rows, key=lambda row: row[0])])
+    replace(csv_path, table.getvalue())
 
 
 def set_tolerances(movements, path):
@@ -253,7 +232,10 @@ def main():
     arguments = parser.parse_args()
     succeeded = True
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        started = {path: start(path, CONDITIONS, pool) for path in arguments.notebooks}
+        started = {
+            path: {name: pool.submit(execute, path, CONDITIONS[name]) for name in CONDITIONS}
+            for path in arguments.notebooks
+        }
         for path, runs in started.items():
             try:
                 movements = measure(path, runs)

@@ -26,7 +26,7 @@ class VerdictError(SphinxError):
 
 
 def setup(app):
-    """Offer the directive and the role, and read the notebooks anew for each build."""
+    """Offer the directive and the role."""
     app.add_directive("verdicts", VerdictsDirective)
     app.add_role("verdicts", VerdictsRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -75,10 +75,12 @@ def _stored_verdicts(path):
 
 
 def _verdicts_of_the_book(env):
-    notebooks = sorted(Path(env.srcdir).glob("*.ipynb"))
-    for notebook in notebooks:
-        env.note_dependency(notebook)
-    return read_verdicts(notebooks)
+    if "verdicts" not in env.temp_data:  # a page asks several times
+        notebooks = sorted(Path(env.srcdir).glob("*.ipynb"))
+        for notebook in notebooks:
+            env.note_dependency(notebook)
+        env.temp_data["verdicts"] = read_verdicts(notebooks)
+    return env.temp_data["verdicts"]
 
 
 class VerdictsRole(SphinxRole):
