@@ -34,6 +34,11 @@ def movement(*pairs, distances=()):
         ([movement(("0.001", "0.0011"), ("100", "102"))], {"relative": 0.2}),
         # The relative deviation of the small number would let the large one move by 200 %.
         ([movement(("0.1", "0.2"), ("10", "10"))], {"absolute": 0.2}),
+        # One small number that moves a lot does not set the many others free.
+        (
+            [movement(("0.002", "0.0032"), ("0.84", "0.85"), ("0.74", "0.74"), ("0.81", "0.81"))],
+            {"absolute": 0.02},
+        ),
         # A zero has no relative deviation.
         ([movement(("0", "0.1"))], {"absolute": 0.2}),
         ([movement(("0", "0.1"), ("10", "10.1"))], {"absolute": 0.2}),

@@ -116,9 +116,8 @@ def tolerance(movements):
     Returns
     -------
     dict of str to float
-        An entry of numbers if one moved, absolute or relative, whichever leaves less freedom to the
-        number that it leaves most; and two of pictures, if one moved further than is allowed
-        anyway.
+        An entry of numbers if one moved, absolute or relative, whichever binds the numbers more
+        tightly on average; and two of pictures, if one moved further than is allowed anyway.
     """
     every = Movement(
         numbers=[pair for movement in movements for pair in movement.numbers],
@@ -127,9 +126,11 @@ def tolerance(movements):
     limits = {kind: _with_safety(value) for kind, value in every.largest().items()}
     chosen = {}
     if limits.get("absolute"):
-        # By which share of itself may the freest number move?
-        smallest = min(abs(was) or abs(now) or Decimal("inf") for was, now in every.numbers)
-        freedom = {"absolute": limits["absolute"] / smallest, "relative": limits["relative"]}
+        # By which share of itself may each number move? Beyond the whole, it is free.
+        freedom = dict.fromkeys(["absolute", "relative"], 0)
+        for was, _ in every.numbers:
+            freedom["absolute"] += min(1, limits["absolute"] / abs(was)) if was else 1
+            freedom["relative"] += min(1, limits["relative"])
         kind = min(freedom, key=freedom.get)
         chosen[kind] = float(limits[kind])
     if limits.get("picture", 0) > Tolerance().picture:
