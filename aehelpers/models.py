@@ -125,20 +125,19 @@ def convolutional_autoencoder(code_size=32, *, seed):
     check_positive("code_size", code_size)
     check_seed(seed)
     keras.utils.set_random_seed(seed)
-    halving = doubling = {"strides": 2, "padding": "same"}
 
     image = keras.Input((784,), name="image")
     x = layers.Reshape((28, 28, 1))(image)
-    x = layers.Conv2D(16, 3, activation="relu", **halving)(x)
-    x = layers.Conv2D(32, 3, activation="relu", **halving)(x)
+    x = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")(x)
     code = layers.Dense(code_size, activation="relu", name="code")(layers.Flatten()(x))
     encoder = keras.Model(image, code, name="encoder")
 
     code_input = keras.Input((code_size,), name="code_input")
     x = layers.Dense(7 * 7 * 32, activation="relu")(code_input)
     x = layers.Reshape((7, 7, 32))(x)
-    x = layers.Conv2DTranspose(16, 3, activation="relu", **doubling)(x)
-    x = layers.Conv2DTranspose(1, 3, activation="sigmoid", **doubling)(x)
+    x = layers.Conv2DTranspose(16, 3, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2DTranspose(1, 3, strides=2, padding="same", activation="sigmoid")(x)
     reconstruction = layers.Reshape((784,), name="reconstruction")(x)
     decoder = keras.Model(code_input, reconstruction, name="decoder")
 

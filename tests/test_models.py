@@ -101,7 +101,7 @@ def test_sizes_that_are_no_positive_whole_numbers_are_refused_by_name(wrong, nam
 
 
 def test_the_convolutional_network_refuses_an_empty_code_and_a_seed_below_zero():
-    with pytest.raises(ValueError, match="^code_size: expected a whole number from 1, got 0"):
+    with pytest.raises(ValueError, match=r"^code_size: expected a whole number from 1, got 0"):
         convolutional_autoencoder(0, seed=0)
-    with pytest.raises(ValueError, match="^seed: expected a whole number from 0, got -1"):
+    with pytest.raises(ValueError, match=r"^seed: expected a whole number from 0, got -1"):
         convolutional_autoencoder(seed=-1)
