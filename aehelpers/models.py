@@ -97,3 +97,50 @@ def deep_autoencoder(code_size=32, *, seed):
 def shallow_autoencoder(code_size=32, *, seed, code_penalty=None):
     """The shallow autoencoder, 784-code-784; see `dense_autoencoder`."""
     return dense_autoencoder((), code_size, seed=seed, code_penalty=code_penalty)
+
+
+def convolutional_autoencoder(code_size=32, *, seed):
+    """Autoencoder of strided convolutions, with a dense layer on either side of the code.
+
+    Two convolutions of 16 and 32 kernels of 3 x 3 pixels halve the picture twice, to 7 x 7; two
+    transposed ones double it again. ReLU inside, sigmoid at the end, binary cross-entropy.
+
+    Parameters
+    ----------
+    code_size : int
+        Units of the code.
+    seed : int
+        Seed of the first weights. Sets Keras' global seed, as `keras.utils.set_random_seed` does.
+
+    Returns
+    -------
+    Autoencoder
+        From and to flat images, as all others; compiled for training with Adam.
+
+    Raises
+    ------
+    ValueError
+        If the code size is not a whole number from 1, or the seed not one from 0; names it.
+    """
+    check_positive("code_size", code_size)
+    check_seed(seed)
+    keras.utils.set_random_seed(seed)
+
+    image = keras.Input((784,), name="image")
+    x = layers.Reshape((28, 28, 1))(image)
+    x = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")(x)
+    code = layers.Dense(code_size, activation="relu", name="code")(layers.Flatten()(x))
+    encoder = keras.Model(image, code, name="encoder")
+
+    code_input = keras.Input((code_size,), name="code_input")
+    x = layers.Dense(7 * 7 * 32, activation="relu")(code_input)
+    x = layers.Reshape((7, 7, 32))(x)
+    x = layers.Conv2DTranspose(16, 3, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2DTranspose(1, 3, strides=2, padding="same", activation="sigmoid")(x)
+    reconstruction = layers.Reshape((784,), name="reconstruction")(x)
+    decoder = keras.Model(code_input, reconstruction, name="decoder")
+
+    autoencoder = keras.Model(image, decoder(encoder(image)), name="autoencoder")
+    autoencoder.compile(optimizer="adam", loss="binary_crossentropy")
+    return Autoencoder(autoencoder, encoder, decoder)

@@ -14,6 +14,7 @@ CHAPTERS = {  # where readers look for the experiment on a claim
     "denoising": "C20 C21 C22",
     "sparse": "C24 C25 C26 C27 C28",
     "compression": "C29",
+    "convolutional": "C23",
 }
 
 

@@ -1,6 +1,11 @@
 from pathlib import Path
 
-from aehelpers.models import deep_autoencoder, dense_autoencoder, shallow_autoencoder
+from aehelpers.models import (
+    convolutional_autoencoder,
+    deep_autoencoder,
+    dense_autoencoder,
+    shallow_autoencoder,
+)
 import keras
 import nbformat
 import numpy as np
@@ -34,7 +39,12 @@ def assert_same_training(model, other):
 
 
 @pytest.mark.parametrize(
-    ("chapter", "helper"), [("anatomy", shallow_autoencoder), ("vanilla", deep_autoencoder)]
+    ("chapter", "helper"),
+    [
+        ("anatomy", shallow_autoencoder),
+        ("vanilla", deep_autoencoder),
+        ("convolutional", convolutional_autoencoder),
+    ],
 )
 def test_the_network_built_in_a_chapter_is_the_helpers(chapter, helper):
     built, ours = built_in(chapter), helper(seed=0)
@@ -59,6 +69,16 @@ def test_the_deep_network_has_the_articles_layers_and_halves_that_share_its_weig
     np.testing.assert_array_equal(network(IMAGES), decoder(encoder(IMAGES)))
 
 
+def test_the_convolutional_network_halves_flat_pictures_twice_and_its_halves_share_its_weights():
+    network, encoder, decoder = convolutional_autoencoder(20, seed=0)
+    shapes = [layer.output.shape[1:] for layer in encoder.layers]
+    assert shapes == [(784,), (28, 28, 1), (14, 14, 16), (7, 7, 32), (1568,), (20,)]
+    shapes = [layer.output.shape[1:] for layer in decoder.layers]
+    assert shapes == [(20,), (1568,), (7, 7, 32), (14, 14, 16), (28, 28, 1), (784,)]
+    network.set_weights([weights + 0.1 for weights in network.get_weights()])
+    np.testing.assert_array_equal(network(IMAGES), decoder(encoder(IMAGES)))
+
+
 def test_another_seed_gives_other_first_weights_and_the_same_seed_the_same():
     first, again, other = (
         dense_autoencoder(seed=s).autoencoder.get_weights()[0] for s in (1, 1, 2)
@@ -78,3 +98,10 @@ def test_another_seed_gives_other_first_weights_and_the_same_seed_the_same():
 def test_sizes_that_are_no_positive_whole_numbers_are_refused_by_name(wrong, name):
     with pytest.raises(ValueError, match=f"^{name}: expected a whole number from 1, got"):
         dense_autoencoder(seed=0, **wrong)
+
+
+def test_the_convolutional_network_refuses_an_empty_code_and_a_seed_below_zero():
+    with pytest.raises(ValueError, match=r"^code_size: expected a whole number from 1, got 0"):
+        convolutional_autoencoder(0, seed=0)
+    with pytest.raises(ValueError, match=r"^seed: expected a whole number from 0, got -1"):
+        convolutional_autoencoder(seed=-1)

@@ -1,4 +1,9 @@
-from aehelpers.models import deep_autoencoder, dense_autoencoder, shallow_autoencoder
+from aehelpers.models import (
+    convolutional_autoencoder,
+    deep_autoencoder,
+    dense_autoencoder,
+    shallow_autoencoder,
+)
 from aehelpers.training import train
 import keras
 import numpy as np
@@ -28,6 +33,10 @@ def penalised():
     return shallow_autoencoder(8, seed=0, code_penalty=keras.regularizers.L1(0.01)).autoencoder
 
 
+def convolutional():
+    return convolutional_autoencoder(8, seed=0).autoencoder
+
+
 def with_dropout():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -51,7 +60,7 @@ def assert_trained_as_by_keras(build, x, targets=None):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("build", [penalised, with_dropout])
+@pytest.mark.parametrize("build", [penalised, with_dropout, convolutional])
 @pytest.mark.parametrize("targets", [None, OTHERS])
 def test_weights_equal_those_of_keras_own_steps_short_last_batch_included(build, targets):
     assert_trained_as_by_keras(build, IMAGES, targets)
