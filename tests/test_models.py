@@ -95,9 +95,7 @@ def test_sizes_that_are_no_positive_whole_numbers_are_refused_by_name(wrong, nam
 def test_the_variational_loss_is_784_times_the_mean_cross_entropy_plus_beta_times_the_divergence():
     model = variational_autoencoder(3, seed=0, beta=5)
     layer = model.encoder.get_layer("log_var")
-    layer.set_weights(
-        [np.zeros((128, 3)), np.full(3, -40)]
-    )  # no variance: nothing is left to chance
+    layer.set_weights([np.zeros((128, 3)), np.full(3, -40)])  # leaves nothing to chance
     mean, log_var = model.encoder(IMAGES)
     divergence = kl_to_standard_normal(mean, log_var).mean()
     expected = 784 * bce(IMAGES, model.decoder(mean)).mean() + 5 * divergence
@@ -108,7 +106,8 @@ def test_the_variational_loss_is_784_times_the_mean_cross_entropy_plus_beta_time
 def test_latent_points_are_drawn_anew_with_the_mean_and_variance_that_the_layer_gets():
     keras.utils.set_random_seed(0)
     layer = Sampling()
-    mean, log_var = np.full((50_000, 2), [3, -1]), np.full((50_000, 2), np.log([4, 0.25]))
+    mean = np.full((50_000, 2), [3, -1], np.float32)
+    log_var = np.full((50_000, 2), np.log([4, 0.25]), np.float32)
     points, again = (np.asarray(layer(mean, log_var)) for _ in range(2))
     np.testing.assert_allclose(points.mean(axis=0), [3, -1], atol=0.03)
     np.testing.assert_allclose(points.std(axis=0), [2, 0.5], rtol=0.02)
