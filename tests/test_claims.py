@@ -15,6 +15,7 @@ CHAPTERS = {  # where readers look for the experiment on a claim
     "sparse": "C24 C25 C26 C27 C28",
     "compression": "C29",
     "convolutional": "C23",
+    "variational": "C31",
 }
 
 
