@@ -34,7 +34,8 @@ def train(
     `fit` calls the compiled training step once a batch; for networks as small as ours most of the
     time goes into these calls. Here one call runs Keras' own training step over all batches of an
     epoch. The weights equal those of ``fit(jit_compile=True)`` over the same batches, the short
-    last one included. Models that differ only in their weights share one compilation.
+    last one included. Models that differ only in their weights share one compilation. XLA compiles
+    it, unless there are convolutions, which it would slow down.
 
     Parameters
     ----------
@@ -190,8 +191,9 @@ class _CompiledEpoch:
     def __init__(self, engine, batch_size):
         self.engine = engine
         self.batch_size = batch_size
-        self._train = tf.function(self._train_epoch, jit_compile=True)
-        self._evaluate = tf.function(lambda x, y: engine.test_step((x, y)), jit_compile=True)
+        xla = not _convolves(engine)
+        self._train = tf.function(self._train_epoch, jit_compile=xla)
+        self._evaluate = tf.function(lambda x, y: engine.test_step((x, y)), jit_compile=xla)
 
     @contextmanager
     def training(self, model):
@@ -239,6 +241,12 @@ class _CompiledEpoch:
     def _results(self, model):
         _copy(self.engine.metrics_variables, model.metrics_variables)
         return model.get_metrics_result()
+
+
+def _convolves(model):
+    # XLA turns the gradients of a convolution into matrix products, but not inside a loop: there
+    # they are ten times slower than TensorFlow's own. Only kernels have more than two axes.
+    return any(len(weights.shape) > 2 for weights in model.weights)
 
 
 def _compiled_epoch(model, batch_size):
