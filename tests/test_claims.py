@@ -16,6 +16,7 @@ CHAPTERS = {  # where readers look for the experiment on a claim
     "compression": "C29",
     "convolutional": "C23",
     "variational": "C31",
+    "uses": "C30",
 }
 
 
