@@ -1,8 +1,7 @@
 """Sphinx extension that collects the verdicts which the chapters' cells have shown.
 
 The directive ``verdicts`` lists all claims with verdict, findings and a link to the experiment; the
-role ``verdicts`` counts them: {verdicts}`holds` gives how many hold, {verdicts}`open` how many have
-no experiment yet.
+role ``verdicts`` counts them: {verdicts}`holds` gives how many hold.
 """
 
 from pathlib import Path
@@ -16,11 +15,10 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 _FIRST_LINE = re.compile(rf"(C\d\d) ({HOLDS}|{CONDITIONAL}|{FAILS}): ")
 _FINDING = re.compile(r"  \[(yes|no)\] (.*)")
-OPEN = "open"
 
 
 class VerdictError(SphinxError):
-    """Two verdicts on a claim, or one that its findings do not bear; names the notebook."""
+    """A claim without a verdict, with two, or with one that its findings do not bear; names it."""
 
     category = "Verdict error"
 
@@ -79,7 +77,10 @@ def _verdicts_of_the_book(env):
         notebooks = sorted(Path(env.srcdir).glob("*.ipynb"))
         for notebook in notebooks:
             env.note_dependency(notebook)
-        env.temp_data["verdicts"] = read_verdicts(notebooks)
+        found = read_verdicts(notebooks)
+        if missing := CLAIMS.keys() - found.keys():
+            raise VerdictError(f"no notebook judges {', '.join(sorted(missing))}")
+        env.temp_data["verdicts"] = found
     return env.temp_data["verdicts"]
 
 
@@ -90,8 +91,7 @@ class VerdictsRole(SphinxRole):
         """Count the verdicts."""
         found = _verdicts_of_the_book(self.env)
         outcomes = [verdict.outcome for verdict, _ in found.values()]
-        outcomes += [OPEN] * (len(CLAIMS) - len(found))
-        if self.text not in (HOLDS, CONDITIONAL, FAILS, OPEN):
+        if self.text not in (HOLDS, CONDITIONAL, FAILS):
             raise VerdictError(f"{self.text!r} is no outcome")
         return [nodes.Text(str(outcomes.count(self.text)))], []
 
@@ -102,15 +102,12 @@ class VerdictsDirective(SphinxDirective):
     def run(self):
         """Make the boxes."""
         found = _verdicts_of_the_book(self.env)
-        return [self._box(claim, *found.get(claim, (None, None))) for claim in CLAIMS]
+        return [self._box(claim, *found[claim]) for claim in CLAIMS]
 
     def _box(self, claim, verdict, notebook):
-        outcome = verdict.outcome if verdict else OPEN
-        title = nodes.paragraph("", "", nodes.strong(text=f"{claim} {outcome}."))
+        title = nodes.paragraph("", "", nodes.strong(text=f"{claim} {verdict.outcome}."))
         title += nodes.Text(f" {CLAIMS[claim]} ")
-        box = nodes.container("", title, classes=["verdict", outcome.replace(" ", "-")])
-        if verdict is None:
-            return box
+        box = nodes.container("", title, classes=["verdict", verdict.outcome.replace(" ", "-")])
         target = f"{notebook.stem}.html#{claim}"
         title += nodes.reference("", "See the experiment.", refuri=target, internal=True)
         findings = nodes.bullet_list()
