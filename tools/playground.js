@@ -1,11 +1,12 @@
 // The live autoencoder. A classic script, not a module, since pages are also opened as files; the
-// networks are in globalThis.aeNetworks, see playground.py.
+// networks and the ten test digits are in globalThis.aeData, see playground.py.
 (() => {
   "use strict";
 
   const SIDE = 28;
   const PIXELS = SIDE * SIDE;
-  const PEN = 1.7; // pixels from the middle of a stroke to where its ink ends, as in most digits
+  const MIDDLE = (SIDE - 1) / 2; // between the middle pixels, where the first one is 0
+  const PEN = 2.1; // pixels from the middle of a stroke to where its ink ends, as in the digits
   const TURN = 15; // degrees
   const LETTER = [[8, 22, 14, 5], [14, 5, 20, 22], [10.5, 16, 17.5, 16]]; // strokes of an A
   const TILES = 13; // along each side of the plane's map
@@ -47,8 +48,6 @@
       this.encoder = stored.encoder.map((layer) => new Layer(layer));
       this.decoder = stored.decoder.map((layer) => new Layer(layer));
       this.codeSize = stored.encoder.at(-1).units;
-      const ten = Float32Array.from(bytes(stored.digits), (level) => level / 255);
-      this.digits = Array.from({ length: 10 }, (_, i) => ten.slice(i * PIXELS, (i + 1) * PIXELS));
     }
 
     encode(image) {
@@ -61,14 +60,14 @@
   }
 
   const networks = {};
-  const network = (name) => (networks[name] ??= new Network(globalThis.aeNetworks[name]));
+  const network = (name) => (networks[name] ??= new Network(globalThis.aeData[name]));
 
   // ---- Pictures: Float32Array of 28 x 28 values in [0, 1], row by row ----
 
   const clip = (value) => Math.min(1, Math.max(0, value));
 
   // A round pen with a soft edge from (x0, y0) to (x1, y1), in pixels from the top left corner.
-  function stroke(image, [x0, y0, x1, y1], ink = 1) {
+  function stroke(image, [x0, y0, x1, y1], ink = true) {
     const [dx, dy] = [x1 - x0, y1 - y0];
     return image.map((value, i) => {
       const [x, y] = [(i % SIDE) + 0.5 - x0, Math.floor(i / SIDE) + 0.5 - y0];
@@ -96,14 +95,13 @@
 
   function turned(image, degrees) {
     const [cos, sin] = [Math.cos, Math.sin].map((f) => f((degrees * Math.PI) / 180));
-    const middle = (SIDE - 1) / 2;
     return warp(image, (x, y) => {
-      const [right, down] = [x - middle, y - middle];
-      return [middle + cos * right + sin * down, middle - sin * right + cos * down];
+      const [right, down] = [x - MIDDLE, y - MIDDLE];
+      return [MIDDLE + cos * right + sin * down, MIDDLE - sin * right + cos * down];
     });
   }
 
-  // As MNIST's digits were made: the longer side is 20 pixels, the centre of mass in the middle.
+  // As MNIST's digits were made: the longer side is 20 pixels, the centre of mass at pixel 14.
   function fitted(image) {
     let [ink, sumX, sumY] = [0, 0, 0];
     let [left, top, right, bottom] = [SIDE, SIDE, 0, 0];
@@ -136,6 +134,11 @@
     );
   }
 
+  const testDigits = () => {
+    const ten = Float32Array.from(bytes(globalThis.aeData.digits), (level) => level / 255);
+    return Array.from({ length: 10 }, (_, i) => ten.slice(i * PIXELS, (i + 1) * PIXELS));
+  };
+
   const meanSquare = (a, b) => a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0) / a.length;
 
   // Fill a canvas with a picture, each pixel a square.
@@ -154,13 +157,20 @@
 
   let count = 0;
 
-  const button = (action, label, sign) =>
-    `<button type="button" data-action="${action}" aria-label="${label}" title="${label}">${sign}</button>`;
+  const button = (action, label, sign) => `
+    <button type="button" data-action="${action}" aria-label="${label}" title="${label}">
+      ${sign}
+    </button>`;
+
+  const radio = (id, name, checked) => `
+    <label>
+      <input type="radio" name="${id}-network" value="${name}" ${checked ? "checked" : ""}>${name}
+    </label>`;
 
   const form = (id, names) => `
     <div class="live">
       <fieldset class="networks" ${names.length > 1 ? "" : "hidden"}><legend>Network</legend>
-        ${names.map((name, i) => `<label><input type="radio" name="${id}-network" value="${name}" ${i ? "" : "checked"}>${name}</label>`).join("")}
+        ${names.map((name) => radio(id, name, name === names[0])).join("")}
       </fieldset>
       <div class="stage">
         <div class="input"><div class="title" id="${id}-input">Draw here</div>
@@ -169,12 +179,15 @@
         </div>
         <div class="middle"><div class="title" id="${id}-code">Code</div>
           <div class="bars" role="group" aria-labelledby="${id}-code"></div>
-          <canvas class="plane" width="${TILES * SIDE}" height="${TILES * SIDE}" tabindex="0" role="application"
-            aria-label="Code: two numbers, moved by the arrow keys"></canvas>
-          <div class="about"><span class="units"></span> ${button("release", "Take the drawing's own code again", "reset")}</div>
+          <canvas class="plane" width="${TILES * SIDE}" height="${TILES * SIDE}" tabindex="0"
+            role="application" aria-label="Code: two numbers, moved by the arrow keys"></canvas>
+          <div class="about"><span class="units"></span>
+            ${button("release", "Reset to the drawing's own code", "Reset")}
+          </div>
         </div>
         <div class="output"><div class="title" id="${id}-output">Reconstruction</div>
-          <canvas class="reconstruction" width="280" height="280" role="img" aria-labelledby="${id}-output"></canvas>
+          <canvas class="reconstruction" width="280" height="280" role="img"
+            aria-labelledby="${id}-output"></canvas>
         </div>
       </div>
       <p class="error"></p>
@@ -217,8 +230,9 @@
       this.find(".noise input").value = this.getAttribute("noise");
       this.listen();
       this.choose(names[0]);
-      this.addSamples();
-      this.show(this.network.digits[2]);
+      const digits = testDigits();
+      this.addSamples(digits);
+      this.show(digits[2]);
       this.classList.add("running");
     }
 
@@ -229,24 +243,29 @@
       const { codeSize } = this.network;
       this.classList.toggle("flat", codeSize === 2);
       const [low, high] = this.network.code;
-      this.find(".bars").innerHTML = Array.from({ length: codeSize }, (_, i) =>
-        `<span role="slider" tabindex="${i ? -1 : 0}" aria-label="Value ${i + 1} of ${codeSize}"
-          aria-orientation="vertical" aria-valuemin="${low}" aria-valuemax="${high}"><i></i></span>`,
-      ).join("");
+      const bar = (_, i) => `
+        <span role="slider" tabindex="${i ? -1 : 0}" aria-label="Value ${i + 1} of ${codeSize}"
+          aria-orientation="vertical" aria-valuemin="${low}" aria-valuemax="${high}"><i></i></span>`;
+      this.find(".bars").innerHTML = Array.from({ length: codeSize }, bar).join("");
       this.map = codeSize === 2 && this.drawMap();
-      this.code = null;
-      this.update();
+      this.pulled = false;
+      this.render(); // at once, since the old code may not fit
     }
 
     show(drawing) {
       this.drawing = drawing;
-      this.code = null;
+      this.pulled = false;
       this.update();
     }
 
-    // The reader's own code; null takes that of the drawing.
+    draw(line) {
+      this.show(stroke(this.drawing, line, !this.erasing));
+    }
+
+    // A code of the reader's own, in place of that of the drawing.
     setCode(code) {
       this.code = code;
+      this.pulled = true;
       this.update();
     }
 
@@ -259,30 +278,31 @@
 
     render() {
       const scale = Number(this.find(".noise input").value);
-      const own = this.code !== null;
       this.input = scale
         ? this.drawing.map((value, i) => clip(value + scale * this.noise[i]))
         : this.drawing;
-      this.shownCode = own ? this.code : this.network.encode(this.input);
-      this.output = this.network.decode(this.shownCode);
+      if (!this.pulled) this.code = this.network.encode(this.input);
+      this.output = this.network.decode(this.code);
       this.find(".noise output").value = scale.toFixed(1);
-      this.find("[data-action=release]").hidden = !own;
+      this.find("[data-action=release]").hidden = !this.pulled;
       this.paintDrawing();
       paint(this.find(".reconstruction"), this.output);
       if (this.map) this.paintPlane();
       else this.paintBars();
-      this.say(own ? "The code is yours now: the reconstruction is what the decoder makes of it." : this.judgement(scale));
+      this.say(this.judgement(scale));
     }
 
     judgement(scale) {
+      if (this.pulled) return "The code is yours now, and the picture what the decoder makes of it.";
       if (!this.drawing.some(Boolean)) return "Draw a digit, or choose one below.";
       const error = meanSquare(this.drawing, this.output);
       const { percents, errors } = this.network;
       const passed = percents.filter((_, i) => error > errors[Math.round(10 * scale)][i]).at(-1);
       const digits = scale ? "test digits with as much noise" : "test digits";
-      const rank = passed ? `larger than that of ${passed} % of the` : "smaller than that of nine in ten";
-      const judged = !(passed >= 90) ? "" : passed < 99 ? " An unusual picture." : " A strange picture to this network.";
-      return `Squared error <b>${error.toFixed(4)}</b>, ${rank} ${digits}.${judged}`;
+      const rank = passed ? `larger than that of ${passed} %` : "smaller than that of 90 %";
+      const unusual = passed < 99 ? " An unusual picture." : " A strange picture to this network.";
+      const rest = passed >= 90 ? unusual : "";
+      return `Squared error <b>${error.toFixed(4)}</b>, ${rank} of the ${digits}.${rest}`;
     }
 
     say(html) {
@@ -310,12 +330,12 @@
       const [low, high] = this.network.code;
       const share = (value) => 100 * clip((value - low) / (high - low));
       [...this.find(".bars").children].forEach((bar, i) => {
-        const [bottom, top] = [0, this.shownCode[i]].map(share).sort((a, b) => a - b);
+        const [bottom, top] = [0, this.code[i]].map(share).sort((a, b) => a - b);
         bar.firstChild.style.cssText = `bottom: ${bottom}%; height: ${top - bottom}%`;
-        bar.setAttribute("aria-valuenow", this.shownCode[i].toFixed(1));
+        bar.setAttribute("aria-valuenow", this.code[i].toFixed(1));
       });
-      const active = this.shownCode.filter(Boolean).length;
-      this.find(".units").textContent = `${active} of ${this.shownCode.length} numbers are not 0`;
+      const active = this.code.filter(Boolean).length;
+      this.find(".units").textContent = `${active} of ${this.code.length} are not 0`;
     }
 
     // Where a code of two numbers lies on the plane, and back, in shares of its sides.
@@ -348,7 +368,7 @@
       const canvas = this.find(".plane");
       const context = canvas.getContext("2d");
       context.drawImage(this.map, 0, 0);
-      const [x, y] = this.toPlane(this.shownCode).map((share) => share * canvas.width);
+      const [x, y] = this.toPlane(this.code).map((share) => share * canvas.width);
       for (const [width, colour] of [[10, "#000"], [5, "#e69f00"]]) {
         context.lineWidth = width;
         context.strokeStyle = colour;
@@ -356,19 +376,17 @@
         context.arc(x, y, 14, 0, 7);
         context.stroke();
       }
-      this.find(".units").textContent = Array.from(this.shownCode, (value) => value.toFixed(2)).join(", ");
+      this.find(".units").textContent = [...this.code].map((value) => value.toFixed(2)).join(", ");
     }
 
-    addSamples() {
+    addSamples(digits) {
       const letter = LETTER.reduce((image, line) => stroke(image, line), new Float32Array(PIXELS));
-      const labels = [...this.network.digits.map((_, i) => `Test digit ${i}`), "The letter A"];
-      [...this.network.digits, letter].forEach((image, i) => {
-        this.find(".samples").insertAdjacentHTML(
-          "beforeend",
-          `<button type="button" aria-label="${labels[i]}" title="${labels[i]}"><canvas width="56" height="56"></canvas></button>`,
-        );
-        const sample = this.find(".samples").lastChild;
-        paint(sample.firstChild, image);
+      const labels = [...digits.map((_, i) => `Test digit ${i}`), "The letter A"];
+      [...digits, letter].forEach((image, i) => {
+        const picture = `<canvas width="56" height="56"></canvas>`;
+        this.find(".samples").insertAdjacentHTML("beforeend", button("", labels[i], picture));
+        const sample = this.find(".samples").lastElementChild;
+        paint(sample.firstElementChild, image);
         sample.addEventListener("click", () => this.show(image));
       });
     }
@@ -386,7 +404,7 @@
         down: () => this.show(shifted(this.drawing, 0, 1)),
         back: () => this.turn(-TURN),
         forth: () => this.turn(TURN),
-        release: () => this.setCode(null),
+        release: () => this.show(this.drawing),
         renew: () => {
           this.noise = noise(++this.seed);
           this.show(this.drawing);
@@ -397,20 +415,20 @@
         },
       };
       this.addEventListener("click", ({ target }) => actions[target.dataset.action]?.(target));
-      this.addEventListener("change", ({ target }) => target.type === "radio" && this.choose(target.value));
+      this.find(".networks").addEventListener("change", ({ target }) => this.choose(target.value));
       this.find(".noise input").addEventListener("input", () => this.show(this.drawing));
 
       const drawing = this.find(".drawing");
       let last;
       drag(drawing, (x, y, starts) => {
         const here = [x * SIDE, y * SIDE];
-        this.show(stroke(this.drawing, [...(starts ? here : last), ...here], this.erasing ? 0 : 1));
+        this.draw([...(starts ? here : last), ...here]);
         last = here;
       });
       drag(this.find(".plane"), (x, y) => this.setCode(this.fromPlane(x, y)));
       drag(this.find(".bars"), (x, y) => {
         const [low, high] = this.network.code;
-        const bar = Math.min(Math.floor(clip(x) * this.shownCode.length), this.shownCode.length - 1);
+        const bar = Math.floor(Math.min(clip(x), 0.999) * this.code.length);
         this.setValue(bar, low + clip(1 - y) * (high - low));
         this.focusBar(bar);
       });
@@ -418,9 +436,10 @@
       drawing.addEventListener("focus", () => this.update());
       drawing.addEventListener("blur", () => this.update());
       onKeys(drawing, {
-        ...Object.fromEntries(
-          ["left", "right", "up", "down"].map((way) => [`Shift+Arrow${way[0].toUpperCase()}${way.slice(1)}`, actions[way]]),
-        ),
+        "Shift+ArrowLeft": actions.left,
+        "Shift+ArrowRight": actions.right,
+        "Shift+ArrowUp": actions.up,
+        "Shift+ArrowDown": actions.down,
         ArrowLeft: () => this.movePen(-1, 0),
         ArrowRight: () => this.movePen(1, 0),
         ArrowUp: () => this.movePen(0, -1),
@@ -435,7 +454,7 @@
       });
       const step = () => (this.network.code[1] - this.network.code[0]) / 20;
       const focused = () => [...this.find(".bars").children].indexOf(document.activeElement);
-      const change = (amount) => this.setValue(focused(), this.shownCode[focused()] + amount);
+      const change = (amount) => this.setValue(focused(), this.code[focused()] + amount);
       onKeys(this.find(".bars"), {
         ArrowLeft: () => this.focusBar(focused() - 1),
         ArrowRight: () => this.focusBar(focused() + 1),
@@ -444,7 +463,7 @@
         Delete: () => this.setValue(focused(), 0),
       });
       const glide = (x, y) => {
-        const [left, top] = this.toPlane(this.shownCode);
+        const [left, top] = this.toPlane(this.code);
         this.setCode(this.fromPlane(left + x / 40, top + y / 40));
       };
       onKeys(this.find(".plane"), {
@@ -459,7 +478,7 @@
       const { x, y } = this.pen;
       this.pen.x = Math.min(SIDE, Math.max(0, x + right));
       this.pen.y = Math.min(SIDE, Math.max(0, y + down));
-      if (this.pen.down) this.show(stroke(this.drawing, [x, y, this.pen.x, this.pen.y], this.erasing ? 0 : 1));
+      if (this.pen.down) this.draw([x, y, this.pen.x, this.pen.y]);
       else this.update();
     }
 
@@ -473,7 +492,7 @@
 
     setValue(index, value) {
       const [low, high] = this.network.code;
-      this.setCode(this.shownCode.with(index, Math.min(high, Math.max(low, value))));
+      this.setCode(this.code.with(index, Math.min(high, Math.max(low, value))));
     }
 
     focusBar(index) {
@@ -505,7 +524,8 @@
   function onKeys(element, actions) {
     element.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
-      const action = actions[(event.shiftKey && event.key.startsWith("Arrow") ? "Shift+" : "") + event.key];
+      const shift = event.shiftKey && event.key.startsWith("Arrow") ? "Shift+" : "";
+      const action = actions[shift + event.key];
       if (!action) return;
       event.preventDefault();
       action();

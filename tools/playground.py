@@ -146,11 +146,13 @@ def add_files(app, pagename, templatename, context, doctree):
         networks |= node["networks"]
     if not networks:
         return
-    # A page that is opened as a file may neither fetch data nor import modules, so each network is
-    # a script that sets a property of the page.
+    # A page that is opened as a file may neither fetch data nor import modules, so the data are
+    # scripts that set a property of the page. The digits are the same for all networks.
+    data = {name: dict(content) for name, content in networks.items()}
+    data["digits"] = [content.pop("digits") for content in data.values()].pop()
     files = {
-        f"{name}.js": f"(globalThis.aeNetworks ??= {{}}).{name} = {json.dumps(content)};\n"
-        for name, content in networks.items()
+        f"{name}.js": f"(globalThis.aeData ??= {{}}).{name} = {json.dumps(value)};\n"
+        for name, value in data.items()
     }
     files |= {name: Path(__file__).with_name(name).read_text(encoding="utf-8") for name in _ASSETS}
     folder = Path(app.outdir, "_static", _FOLDER)
