@@ -189,6 +189,34 @@ def code_statistics(codes):
     }
 
 
+def kl_to_standard_normal(mean, log_var):
+    """Divergence of diagonal normal distributions from the standard normal, in nats.
+
+    Parameters
+    ----------
+    mean, log_var : array, shape (n, latent)
+        `log_var` is the natural logarithm of the variance, not of the standard deviation.
+
+    Returns
+    -------
+    array, shape (n,), float64
+        Summed over the latents, not averaged over the images.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are not two-dimensional, or a value is not finite; names it.
+
+    References
+    ----------
+    Kingma and Welling (2014), arXiv:1312.6114, appendix B.
+    """
+    mean, log_var = _checked("mean", mean), _checked("log_var", log_var)
+    if mean.shape != log_var.shape:
+        raise ValueError(f"log_var: expected the mean's shape {mean.shape}, got {log_var.shape}")
+    return (np.exp(log_var) + mean**2 - 1 - log_var).sum(axis=1) / 2
+
+
 def _checked(name, array):
     array = np.asarray(array, dtype=np.float64)
     if array.ndim != 2 or array.size == 0:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from aehelpers.checks import check_positive, check_seed
 import keras
-from keras import layers
+from keras import layers, ops
 
 
 class Autoencoder(NamedTuple):
@@ -23,6 +23,72 @@ class Autoencoder(NamedTuple):
     autoencoder: keras.Model
     encoder: keras.Model
     decoder: keras.Model
+
+
+class VariationalAutoencoder(NamedTuple):
+    """A variational autoencoder and its two halves; the three models share their weights.
+
+    Attributes
+    ----------
+    autoencoder : keras.Model
+        From images, shape (n, 784), to reconstructions, shape (n, 784), of latent points that it
+        draws anew in each call, in training and out of it.
+    encoder : keras.Model
+        From images, shape (n, 784), to the means and the logarithms of the variances of their
+        latent points, two arrays of shape (n, latent).
+    decoder : keras.Model
+        From latent points, shape (n, latent), to reconstructions, shape (n, 784).
+    """
+
+    autoencoder: keras.Model
+    encoder: keras.Model
+    decoder: keras.Model
+
+
+@keras.saving.register_keras_serializable(package="aehelpers")
+class Sampling(layers.Layer):
+    """Draws latent points and adds their divergence from the standard normal to the loss.
+
+    The divergence is that of `metrics.kl_to_standard_normal`, averaged over the batch. The layer
+    draws outside training as well, so that a held-out loss measures what the training loss does.
+
+    Parameters
+    ----------
+    beta : float
+        Weight of the divergence in the loss.
+    **kwargs
+        As of every Keras layer.
+
+    References
+    ----------
+    Kingma and Welling (2014), arXiv:1312.6114, section 2.4.
+    """
+
+    def __init__(self, beta=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.beta = beta
+        # Its seed is Keras' global one: in the configuration it would cost each seed a compilation.
+        self.generator = keras.random.SeedGenerator()
+
+    def call(self, mean, log_var):
+        """Draw a point for each image.
+
+        Parameters
+        ----------
+        mean, log_var : tensor, shape (n, latent)
+
+        Returns
+        -------
+        tensor, shape (n, latent)
+        """
+        divergence = (ops.exp(log_var) + mean**2 - 1 - log_var) / 2
+        self.add_loss(self.beta * ops.mean(ops.sum(divergence, axis=1)))
+        noise = keras.random.normal(ops.shape(mean), seed=self.generator)
+        return mean + ops.exp(log_var / 2) * noise
+
+    def get_config(self):
+        """Return what `from_config` needs."""
+        return super().get_config() | {"beta": self.beta}
 
 
 def dense_autoencoder(
@@ -97,3 +163,58 @@ def deep_autoencoder(code_size=32, *, seed):
 def shallow_autoencoder(code_size=32, *, seed, code_penalty=None):
     """The shallow autoencoder, 784-code-784; see `dense_autoencoder`."""
     return dense_autoencoder((), code_size, seed=seed, code_penalty=code_penalty)
+
+
+def variational_autoencoder(latent=2, *, seed, beta=1.0):
+    """Variational autoencoder, 784-128-latent-128-784.
+
+    Its loss is the negative evidence lower bound, in nats an image: the binary cross-entropy summed
+    over the pixels, and `beta` times the divergence summed over the latents.
+
+    Parameters
+    ----------
+    latent : int
+        Dimensions of the latent space.
+    seed : int
+        Seed of the first weights and of the latent draws. Sets Keras' global seed, as
+        `keras.utils.set_random_seed` does.
+    beta : float
+        Weight of the divergence, from 0.
+
+    Returns
+    -------
+    VariationalAutoencoder
+        Compiled for training with Adam.
+
+    Raises
+    ------
+    ValueError
+        If `latent` is not a whole number from 1, the seed not one from 0, or `beta` negative or
+        not finite; names it.
+
+    References
+    ----------
+    Kingma and Welling (2014), arXiv:1312.6114; with `beta`, Higgins et al. (2017).
+    """
+    check_positive("latent", latent)
+    check_seed(seed)
+    if not 0 <= beta < float("inf"):
+        raise ValueError(f"beta: expected a finite number from 0, got {beta!r}")
+    keras.utils.set_random_seed(seed)
+
+    image = keras.Input((784,), name="image")
+    x = layers.Dense(128, activation="relu")(image)
+    mean = layers.Dense(latent, name="mean")(x)
+    log_var = layers.Dense(latent, name="log_var")(x)
+    encoder = keras.Model(image, [mean, log_var], name="encoder")
+
+    point = keras.Input((latent,), name="point")
+    x = layers.Dense(128, activation="relu")(point)
+    reconstruction = layers.Dense(784, activation="sigmoid", name="reconstruction")(x)
+    decoder = keras.Model(point, reconstruction, name="decoder")
+
+    sampled = Sampling(beta, name="sampling")(*encoder(image))
+    autoencoder = keras.Model(image, decoder(sampled), name="autoencoder")
+    # Keras averages the cross-entropy over the pixels; the bound wants its sum.
+    autoencoder.compile(optimizer="adam", loss="binary_crossentropy", loss_weights=784.0)
+    return VariationalAutoencoder(autoencoder, encoder, decoder)

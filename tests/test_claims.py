@@ -13,6 +13,7 @@ CHAPTERS = {  # where readers look for the experiment on a claim
     "capacity": "C16 C17 C18 C32",
     "denoising": "C20 C21 C22",
     "sparse": "C24 C25 C26 C27 C28",
+    "variational": "C31",
 }
 
 

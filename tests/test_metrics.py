@@ -2,6 +2,8 @@ from aehelpers import metrics
 import keras
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
 
 TARGET = np.array([[0.0, 1.0, 0.5, 0.25], [1.0, 1.0, 0.0, 0.0]])
 OUTPUT = np.array([[0.1, 0.8, 0.5, 0.5], [0.9, 1.0, 0.0, 0.3]])
@@ -44,6 +46,27 @@ def test_code_statistics_count_exact_zeros_only():
     assert found == pytest.approx(
         {"mean": 1.0, "sd": codes.std(), "zeros": 0.5, "active": 1.5, "dead": 1}
     )
+
+
+def test_kl_is_summed_over_latents_and_kept_per_image():
+    mean, log_var = [[1, 2], [0, 0]], [[0, np.log(4)], [0, 0]]
+    expected = [1 / 2 + (4 + 4 - 1 - np.log(4)) / 2, 0]
+    np.testing.assert_allclose(metrics.kl_to_standard_normal(mean, log_var), expected)
+
+
+def test_kl_agrees_with_numerical_integration():
+    posterior, prior = norm(1.5, np.sqrt(0.3)), norm()
+    expected, _ = quad(
+        lambda x: posterior.pdf(x) * (posterior.logpdf(x) - prior.logpdf(x)), -10, 10
+    )
+    np.testing.assert_allclose(metrics.kl_to_standard_normal([[1.5]], [[np.log(0.3)]]), [expected])
+
+
+def test_kl_of_shapes_that_differ_or_of_values_that_are_not_finite_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"log_var: expected the mean's shape \(1, 2\), got \(1,"):
+        metrics.kl_to_standard_normal([[0, 0]], [[0]])
+    with pytest.raises(ValueError, match="log_var: expected finite numbers"):
+        metrics.kl_to_standard_normal([[0]], [[np.inf]])
 
 
 @pytest.mark.parametrize("measure", [metrics.bce, metrics.mse, metrics.variance_explained])

@@ -1,6 +1,13 @@
 from pathlib import Path
 
-from aehelpers.models import deep_autoencoder, dense_autoencoder, shallow_autoencoder
+from aehelpers.metrics import bce, kl_to_standard_normal
+from aehelpers.models import (
+    deep_autoencoder,
+    dense_autoencoder,
+    Sampling,
+    shallow_autoencoder,
+    variational_autoencoder,
+)
 import keras
 import nbformat
 import numpy as np
@@ -34,7 +41,12 @@ def assert_same_training(model, other):
 
 
 @pytest.mark.parametrize(
-    ("chapter", "helper"), [("anatomy", shallow_autoencoder), ("vanilla", deep_autoencoder)]
+    ("chapter", "helper"),
+    [
+        ("anatomy", shallow_autoencoder),
+        ("vanilla", deep_autoencoder),
+        ("variational", variational_autoencoder),
+    ],
 )
 def test_the_network_built_in_a_chapter_is_the_helpers(chapter, helper):
     built, ours = built_in(chapter), helper(seed=0)
@@ -78,3 +90,47 @@ def test_another_seed_gives_other_first_weights_and_the_same_seed_the_same():
 def test_sizes_that_are_no_positive_whole_numbers_are_refused_by_name(wrong, name):
     with pytest.raises(ValueError, match=f"^{name}: expected a whole number from 1, got"):
         dense_autoencoder(seed=0, **wrong)
+
+
+def test_the_variational_loss_is_784_times_the_mean_cross_entropy_plus_beta_times_the_divergence():
+    model = variational_autoencoder(3, seed=0, beta=5)
+    layer = model.encoder.get_layer("log_var")
+    layer.set_weights([np.zeros((128, 3)), np.full(3, -40)])  # leaves nothing to chance
+    mean, log_var = model.encoder(IMAGES)
+    divergence = kl_to_standard_normal(mean, log_var).mean()
+    expected = 784 * bce(IMAGES, model.decoder(mean)).mean() + 5 * divergence
+    assert divergence > 50
+    assert model.autoencoder.evaluate(IMAGES, IMAGES, verbose=0) == pytest.approx(expected, 1e-5)
+
+
+def test_latent_points_are_drawn_anew_with_the_mean_and_variance_that_the_layer_gets():
+    keras.utils.set_random_seed(0)
+    layer = Sampling()
+    mean = np.full((50_000, 2), [3, -1], np.float32)
+    log_var = np.full((50_000, 2), np.log([4, 0.25]), np.float32)
+    points, again = (np.asarray(layer(mean, log_var)) for _ in range(2))
+    np.testing.assert_allclose(points.mean(axis=0), [3, -1], atol=0.03)
+    np.testing.assert_allclose(points.std(axis=0), [2, 0.5], rtol=0.02)
+    assert not (points == again).any()
+
+
+def test_the_same_seed_draws_the_same_latent_points_and_another_seed_others():
+    first, again, other = (
+        np.asarray(variational_autoencoder(seed=s).autoencoder(IMAGES)) for s in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"latent": 0}, "latent: expected a whole number from 1, got 0"),
+        ({"beta": -1}, "beta: expected a finite number from 0, got -1"),
+        ({"beta": float("nan")}, "beta: expected a finite number from 0, got nan"),
+        ({"seed": -1}, "seed: expected a whole number from 0, got -1"),
+    ],
+)
+def test_wrong_arguments_of_the_variational_network_are_refused_by_name(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        variational_autoencoder(**{"seed": 0} | wrong)

@@ -1,4 +1,9 @@
-from aehelpers.models import deep_autoencoder, dense_autoencoder, shallow_autoencoder
+from aehelpers.models import (
+    deep_autoencoder,
+    dense_autoencoder,
+    shallow_autoencoder,
+    variational_autoencoder,
+)
 from aehelpers.training import train
 import keras
 import numpy as np
@@ -28,6 +33,10 @@ def penalised():
     return shallow_autoencoder(8, seed=0, code_penalty=keras.regularizers.L1(0.01)).autoencoder
 
 
+def variational():
+    return variational_autoencoder(3, seed=0, beta=0.5).autoencoder
+
+
 def with_dropout():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -44,14 +53,14 @@ def with_dropout():
 
 def assert_trained_as_by_keras(build, x, targets=None):
     model, reference = build(), build()
-    reference.compile(optimizer="adam", loss=reference.loss, jit_compile=True)
+    reference.jit_compile = True
     train(model, x, targets, epochs=2, seed=3)
     expected = trained_by_keras(reference, x, x if targets is None else targets, 2)
     for ours, theirs in zip(model.get_weights(), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("build", [penalised, with_dropout])
+@pytest.mark.parametrize("build", [penalised, variational, with_dropout])
 @pytest.mark.parametrize("targets", [None, OTHERS])
 def test_weights_equal_those_of_keras_own_steps_short_last_batch_included(build, targets):
     assert_trained_as_by_keras(build, IMAGES, targets)
