@@ -20,7 +20,7 @@ from nbformat.v4 import (
 )
 from notebook_outputs import compare_texts
 import numpy as np
-from outputs import decode_picture, parts, picture_distances, split_numbers, Tolerance
+from outputs import decode_picture, NETWORK, parts, picture_distances, split_numbers, Tolerance
 from PIL import Image
 import pytest
 
@@ -34,6 +34,23 @@ def picture(shift=0, width=40):
     file = io.BytesIO()
     Image.fromarray(values).save(file, "png")
     return base64.b64encode(file.getvalue()).decode()
+
+
+def network(change=0, activation="relu"):
+    """A network as a cell shows it; `change` is added to one of the encoder's weights, all 0.5."""
+
+    def layer(weights, activation):
+        arrays = {"weights": weights, "scales": np.full(8, 1 / 64), "biases": np.zeros(8)}
+        types = {"weights": np.int8, "scales": "<f4", "biases": "<f4"}
+        return {"activation": activation, "units": 8} | {
+            name: base64.b64encode(array.astype(types[name]).tobytes()).decode()
+            for name, array in arrays.items()
+        }
+
+    encoder, decoder = np.full((30, 8), 32), np.full((8, 8), 32)
+    encoder[20, 3] += round(64 * change)
+    halves = {"encoder": [layer(encoder, activation)], "decoder": [layer(decoder, "sigmoid")]}
+    return {NETWORK: {"name": "tiny", **halves}}
 
 
 def printed(text, name="stdout"):
@@ -75,6 +92,10 @@ RIGHT = {
         show({"image/png": picture(4)}),
         shown({"image/png": picture()}),
         tolerance={"picture": 3.0, "whole_picture": 1.0},
+    ),
+    "network": cell(show(network()), shown(network())),
+    "network with a weight within its limits": cell(
+        show(network(change=0.1)), shown(network()), tolerance={"picture": 3.0}
     ),
     "cleared progress": cell(
         "progress = display({'text/plain': 'epoch 1'}, raw=True, display_id=True)\n"
@@ -156,6 +177,14 @@ WRONG = {
     "picture of another size": (
         cell(show({"image/png": picture(width=41)}), shown({"image/png": picture()})),
         ["output 1, image/png", "(41, 30)", "(40, 30)"],
+    ),
+    "network with a changed weight": (
+        cell(show(network(change=1)), shown(network()), tolerance={"picture": 3.0}),
+        ["output 1, layer 1 of the encoder, image/png: picture: ", "apart; allowed: 3.0"],
+    ),
+    "network with another activation": (
+        cell(show(network(activation="linear")), shown(network()), tolerance={"relative": 1}),
+        [f"output 1, {NETWORK}: the words differ", "relu", "linear"],
     ),
     "missing output": (
         cell("pass", printed("loss 0.098\n")),

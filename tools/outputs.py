@@ -32,6 +32,9 @@ _WORD_OR_NUMBER = re.compile(
 )
 _NUMBER_WAS_HERE = "\0"
 
+# What `aehelpers.playground` calls a network that a cell shows.
+NETWORK = "application/vnd.aehelpers.network+json"
+
 # Side of the square, in pixels, over which the difference of two pictures is averaged: about one
 # character. Over a whole figure a wrong digit weighs less than a line that snaps to the next pixel,
 # and over single pixels any smoothed edge weighs as much as a digit.
@@ -123,7 +126,8 @@ def parts(outputs):
     -------
     dict of str to str
         From a place, such as "stdout" or "output 2, image/png", to the text there; pictures are
-        in base64, and what is no text is formatted as JSON.
+        in base64, and what is no text is formatted as JSON. A network's weights are pictures, too,
+        one a layer, so that they have a distance.
     """
     found = {}
     number = 0
@@ -136,10 +140,50 @@ def parts(outputs):
             contents = {"error": f"{output.ename}: {output.evalue}"}
         else:
             contents = output.data | ({"metadata": output.metadata} if output.metadata else {})
+        if NETWORK in contents:
+            contents |= _network_parts(contents[NETWORK])
         for kind, content in contents.items():
             text = content if isinstance(content, str) else _as_json(content)
             found[f"output {number}, {kind}"] = text
     return found
+
+
+def _network_parts(network):
+    parts = {}
+    rest = dict(network)
+    for half in ("encoder", "decoder"):
+        for i, layer in enumerate(network[half], 1):
+            parts[f"layer {i} of the {half}, image/png"] = _weights_as_picture(layer)
+        others = ("activation", "units")
+        rest[half] = [{name: layer[name] for name in others} for layer in network[half]]
+    return {NETWORK: rest, **parts}
+
+
+def layer_arrays(layer):
+    """Decode a layer of a network that a cell shows.
+
+    Parameters
+    ----------
+    layer : dict
+
+    Returns
+    -------
+    weights : array, shape (inputs, units), float32
+    biases : array, shape (units,), float32
+    """
+    scales, biases = (
+        np.frombuffer(base64.b64decode(layer[name]), "<f4") for name in ("scales", "biases")
+    )
+    weights = np.frombuffer(base64.b64decode(layer["weights"]), np.int8)
+    return weights.reshape(-1, layer["units"]) * scales, biases
+
+
+def _weights_as_picture(layer):
+    # The biases are the last row. The bounded function shows small weights beside large biases.
+    values = np.tanh(np.vstack(layer_arrays(layer)))
+    file = io.BytesIO()
+    Image.fromarray(np.rint(127.5 * (1 + values)).astype(np.uint8)).save(file, "png")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _as_json(content):

@@ -1,0 +1,135 @@
+"""Networks that the pages run themselves: a cell shows one, the build collects it."""
+
+from base64 import b64encode
+
+from aehelpers.metrics import mse
+import keras
+import numpy as np
+
+MIME_TYPE = "application/vnd.aehelpers.network+json"
+
+ACTIVATIONS = ("linear", "relu", "sigmoid")  # that the script knows
+NOISE = tuple(round(0.1 * i, 1) for i in range(11))
+PERCENTS = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
+
+_LARGEST = 127  # of eight bits with a sign
+
+
+class PageNetwork:
+    """A small autoencoder for the book's pages, its weights rounded to 8 bits.
+
+    A notebook that shows it stores the rounded weights as an output of its cell. With them go ten
+    test digits, the range of the code's values but for one in a thousand at either end, and how
+    large errors usually are: percentiles, `PERCENTS`, of the mean squared errors against the clean
+    test digits, under noise of each of the scales `NOISE` (Gaussian, cut off to [0, 1]).
+
+    Parameters
+    ----------
+    name : str
+        What the pages call it.
+    encoder : keras.Model
+        From images, shape (n, 784), to codes, shape (n, code_size); dense layers in a row.
+    decoder : keras.Model
+        From codes to images; dense layers in a row.
+    digits : aehelpers.data.Digits
+
+    Attributes
+    ----------
+    encoder, decoder, autoencoder : keras.Model
+        The network that the page runs: each unit's weights are whole numbers of [-127, 127] times
+        a scale of its own. Biases keep their 32 bits.
+
+    Raises
+    ------
+    ValueError
+        If the name is no single lower-case word, a layer is not dense or has an activation that
+        the pages do not know, or encoder and decoder do not fit each other and the pictures.
+    """
+
+    def __init__(self, name, encoder, decoder, digits):
+        if not (name.isidentifier() and name.islower()):
+            raise ValueError(f"name: expected a word in lower case, got {name!r}")
+        if encoder.input_shape != (None, 784) or decoder.output_shape != (None, 784):
+            raise ValueError(
+                f"encoder, decoder: expected 784 pixels in and out, "
+                f"got {encoder.input_shape} and {decoder.output_shape}"
+            )
+        if encoder.output_shape != decoder.input_shape:
+            raise ValueError(
+                f"decoder: expected codes of the encoder's shape {encoder.output_shape}, "
+                f"got {decoder.input_shape}"
+            )
+        self.name = name
+        halves = {"encoder": _rounded("encoder", encoder), "decoder": _rounded("decoder", decoder)}
+        self.encoder, self.decoder = (_as_keras(layers) for layers in halves.values())
+        self.autoencoder = keras.Sequential([self.encoder, self.decoder])
+        codes = np.asarray(self.encoder(digits.x_test))
+        ten = digits.x_test[[np.argmax(digits.y_test == label) for label in range(10)]]
+        self._content = {
+            "name": name,
+            **{half: [_as_text(layer) for layer in layers] for half, layers in halves.items()},
+            "code": [round(float(limit), 1) for limit in np.percentile(codes, (0.1, 99.9))],
+            "noise": NOISE,
+            "percents": PERCENTS,
+            "errors": [_percentiles(self.autoencoder, digits.x_test, scale) for scale in NOISE],
+            "digits": _base64(np.rint(255 * ten).astype(np.uint8)),
+        }
+
+    def __repr__(self):
+        layers = [*self.encoder.layers, *self.decoder.layers]
+        units = "-".join(str(size) for size in (784, *(layer.units for layer in layers)))
+        weights = sum(layer.kernel.shape[0] * layer.units for layer in layers)
+        return f"{self.name}: {units}, {weights:,} weights in 8 bits"
+
+    def _repr_mimebundle_(self, **_):
+        return {"text/plain": repr(self), MIME_TYPE: self._content}
+
+
+def _rounded(half, model):
+    layers = []
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        activation = getattr(getattr(layer, "activation", None), "__name__", None)
+        if not isinstance(layer, keras.layers.Dense) or activation not in ACTIVATIONS:
+            raise ValueError(
+                f"{half}: expected dense layers with activations of {ACTIVATIONS}, "
+                f"got {type(layer).__name__} with activation {activation}"
+            )
+        kernel, biases = (np.asarray(array) for array in (layer.kernel, layer.bias))
+        largest = np.abs(kernel).max(axis=0)
+        scales = np.where(largest > 0, largest / _LARGEST, 1).astype(np.float32)
+        layers.append(
+            {
+                "activation": activation,
+                "weights": np.rint(kernel / scales).astype(np.int8),
+                "scales": scales,
+                "biases": biases,
+            }
+        )
+    return layers
+
+
+def _as_keras(layers):
+    model = keras.Sequential([keras.Input((layers[0]["weights"].shape[0],))])
+    for layer in layers:
+        model.add(keras.layers.Dense(len(layer["biases"]), activation=layer["activation"]))
+        model.layers[-1].set_weights([layer["weights"] * layer["scales"], layer["biases"]])
+    return model
+
+
+def _percentiles(autoencoder, x, scale):
+    noise = np.random.default_rng(0).standard_normal(x.shape, dtype=np.float32)
+    noisy = np.clip(x + scale * noise, 0, 1)
+    errors = np.percentile(mse(x, np.asarray(autoencoder(noisy))), PERCENTS)
+    return [round(float(error), 4) for error in errors]
+
+
+def _as_text(layer):
+    arrays = {name: _base64(layer[name]) for name in ("weights", "scales", "biases")}
+    return {"activation": layer["activation"], "units": len(layer["biases"]), **arrays}
+
+
+def _base64(array):
+    """The array's numbers row by row, the lowest byte first."""
+    return b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")

@@ -1,0 +1,36 @@
+"""What several tests need: the pages, built from nothing, and a browser to look at them."""
+
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+from screenshots import chromium
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """The finished run of `make book`, into an empty folder, and the folder of its pages."""
+    folder = tmp_path_factory.mktemp("book")
+    command = [
+        Path(sys.executable).with_name("jupyter-book"),
+        *("build", "book", "--config", "_config.yml", "--toc", ROOT / "_toc.yml"),
+        *("--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"),
+    ]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run, folder / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def html(build):
+    run, folder = build
+    assert (folder / "index.html").exists(), run.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")  # Playwright leaves an event loop running, which nbval minds
+def browser():
+    with chromium() as browser:
+        yield browser
