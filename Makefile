@@ -37,14 +37,23 @@ spread: .venv/ready  ## measure how far outputs move under other conditions, and
 screens: book  ## take pictures of all pages, both themes and two widths
 	$(BIN)/python tools/screenshots.py
 
-bench: .venv/ready  ## compare the speed of training with what one would use instead
-	$(BIN)/python benchmarks/training_speed.py
+.venv-bench/ready: benchmarks/requirements.txt
+	@echo "Setting up .venv-bench, with JAX and PyTorch; this takes some minutes."
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
+	@touch $@
+
+bench: .venv-bench/ready  ## compare the speed of training with what one would use instead
+	PYTHONPATH=. .venv-bench/bin/python benchmarks/training_speed.py
 
 lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --extra book --universal --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra bench --constraint requirements.txt --universal \
+		--generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' --upgrade --quiet --output-file benchmarks/requirements.txt
 
 clean:  ## delete what was built, the environment included
-	rm -rf .venv _build .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench _build .pytest_cache .ruff_cache
 
 .PHONY: help book test lab refresh spread screens bench lock clean

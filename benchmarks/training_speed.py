@@ -1,8 +1,8 @@
-"""Compare the book's `train` with other ways to train its deep network: `make bench`.
+"""Compare the book's `train` with other ways to train its networks: `make bench`.
 
-Each measurement has a process of its own, since TensorFlow reads its settings once:
-`python training_speed.py --entry "fit on all cores" --images 4000` prints one as JSON. Without
---entry all are taken, in rounds, and summarised in training_speed.csv. All train on the processor.
+Each entry has a process of its own, since libraries read their settings once and not all of them
+can be loaded together; with --entry the program is such a process, and prints JSON. Without, it
+takes all entries, in rounds, and summarises them in training_speed.csv. All train on the processor.
 """
 
 import argparse
@@ -10,60 +10,121 @@ from contextlib import redirect_stdout
 import csv
 from functools import partial
 from importlib.metadata import version
-import io
 from itertools import count
 import json
 import os
 from pathlib import Path
 import platform
 import re
+import resource
 from statistics import median, quantiles
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 import time
+from typing import NamedTuple
 
 from tabulate import tabulate
 from tqdm import tqdm
 
-# Whatever imports TensorFlow is imported where it is used, after the environment has been set.
+# Whatever imports Keras is imported where it is used, after the environment has been set.
 
 SUMMARY = Path(__file__).with_suffix(".csv")
 ROUNDS = 5
-TIMED_EPOCHS = {4_000: 20, 60_000: 2}  # by the number of images
 BATCH_SIZE = 32
 
-# The ways to train. Each takes a compiled model and images, shape (n, 784), and returns a function
-# that trains for a number of epochs.
+
+class Case(NamedTuple):
+    """What every entry trains, and for how many epochs it is timed."""
+
+    network: str
+    images: int
+    epochs: int
 
 
-def book(model, x):
+CASES = [
+    Case("deep", 4_000, 20),
+    Case("shallow", 4_000, 20),
+    Case("convolutional", 4_000, 4),
+    Case("deep", 60_000, 2),
+    Case("shallow", 60_000, 2),
+    Case("convolutional", 60_000, 1),
+]
+
+# The ways to train. Each takes the name of a network, images of shape (n, 784) and a seed, and
+# returns two functions: one trains for a number of epochs, the other takes images and returns the
+# loss in nats a pixel. A way that is not made for a network returns None.
+
+
+def keras_model(network, seed):
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(seed)
+    by_two = {"strides": 2, "padding": "same", "activation": "relu"}
+    stacks = {
+        "deep": [
+            *(layers.Dense(units, "relu") for units in (128, 32, 128)),
+            layers.Dense(784, "sigmoid"),
+        ],
+        "shallow": [layers.Dense(32, "relu"), layers.Dense(784, "sigmoid")],
+        "convolutional": [
+            layers.Reshape((28, 28, 1)),
+            *(layers.Conv2D(16, 3, **by_two), layers.Conv2D(32, 3, **by_two)),
+            *(layers.Flatten(), layers.Dense(32, "relu"), layers.Dense(7 * 7 * 32, "relu")),
+            *(layers.Reshape((7, 7, 32)), layers.Conv2DTranspose(16, 3, **by_two)),
+            layers.Conv2DTranspose(1, 3, **by_two | {"activation": "sigmoid"}),
+            layers.Flatten(),
+        ],
+    }
+    model = keras.Sequential([keras.Input((784,)), *stacks[network]])
+    model.compile(optimizer="adam", loss="binary_crossentropy")
+    return model
+
+
+def keras_loss(model):
+    return lambda images: model.evaluate(images, images, verbose=0)
+
+
+def book(network, x, seed):
     from aehelpers.training import train
 
-    seeds = count()
-    return lambda epochs: train(model, x, epochs=epochs, seed=next(seeds), batch_size=BATCH_SIZE)
+    model, seeds = keras_model(network, seed), count()
+    return (
+        lambda epochs: train(model, x, epochs=epochs, seed=next(seeds), batch_size=BATCH_SIZE),
+        keras_loss(model),
+    )
 
 
-def fit(model, x, **settings):
+def fit(network, x, seed, **settings):
+    model = keras_model(network, seed)
     model.compile(optimizer="adam", loss="binary_crossentropy", **settings)
-    return lambda epochs: model.fit(x, x, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
+    return (
+        lambda epochs: model.fit(x, x, batch_size=BATCH_SIZE, epochs=epochs, verbose=0),
+        keras_loss(model),
+    )
 
 
-def fit_pipeline(model, x):
+def fit_pipeline(network, x, seed):
+    model = keras_model(network, seed)
     batches = _pipeline(x).map(lambda batch: (batch, batch))
-    return lambda epochs: model.fit(batches, epochs=epochs, shuffle=False, verbose=0)
+    return (
+        lambda epochs: model.fit(batches, epochs=epochs, shuffle=False, verbose=0),
+        keras_loss(model),
+    )
 
 
-def own_loop(model, x, jit_compile):
+def own_loop(network, x, seed):
     import keras
     import tensorflow as tf
 
+    model, optimizer = keras_model(network, seed), keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
     batches = _pipeline(x)
     # One iterator for all epochs: starting one costs as much as training on 4,000 images.
     endless = batches.repeat()
-    optimizer = keras.optimizers.Adam()
-    optimizer.build(model.trainable_variables)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=True)
     def train_batch(batch):
         with tf.GradientTape() as tape:
             reconstruction = model(batch, training=True)
@@ -77,7 +138,7 @@ def own_loop(model, x, jit_compile):
         for _ in tf.range(steps):
             train_batch(next(iterator))
 
-    return lambda epochs: train(epochs * batches.cardinality())
+    return lambda epochs: train(epochs * batches.cardinality()), keras_loss(model)
 
 
 def _pipeline(x):
@@ -87,70 +148,270 @@ def _pipeline(x):
     return images.shuffle(len(x)).batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
 
 
-# Where the package differs from TensorFlow's own settings, all but the book take TensorFlow's. For
-# networks this small one thread can be faster than all cores, so each may try both.
+def jax_scan(network, x, seed):
+    """Keras' layers and optimizer on JAX, without `fit`: an epoch is one compiled scan."""
+    import jax
+    import keras
+    import numpy as np
+
+    model, optimizer = keras_model(network, seed), keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    rng, fixed = np.random.default_rng(seed), [v.value for v in model.non_trainable_variables]
+
+    def loss(weights, batch):
+        reconstruction, _ = model.stateless_call(weights, fixed, batch, training=True)
+        return keras.losses.binary_crossentropy(batch, reconstruction).mean()
+
+    def step(state, batch):
+        gradients = jax.grad(loss)(state[0], images[batch])
+        return optimizer.stateless_apply(state[1], gradients, state[0]), None
+
+    images = jax.numpy.asarray(x)
+    epoch = jax.jit(lambda state, order: jax.lax.scan(step, state, order)[0], donate_argnums=0)
+
+    def train(epochs):
+        parts = model.trainable_variables, optimizer.variables
+        state = tuple([variable.value for variable in part] for part in parts)
+        for _ in range(epochs):
+            state = epoch(state, rng.permutation(len(x)).reshape(-1, BATCH_SIZE))
+        for part, values in zip(parts, state, strict=True):
+            for variable, value in zip(part, values, strict=True):
+                variable.assign(value)
+        jax.block_until_ready(state)
+
+    return train, keras_loss(model)
+
+
+def torch_loop(network, x, seed):
+    """PyTorch at its best: no DataLoader, all of Adam in one fused operation."""
+    import torch
+
+    model, images = torch_model(network, seed), torch.from_numpy(x)
+    optimizer = torch.optim.Adam(model.parameters(), eps=1e-7, fused=True)
+
+    def train(epochs):
+        for _ in range(epochs):
+            for batch in torch.randperm(len(images)).split(BATCH_SIZE):
+                torch_step(model, optimizer, images[batch])
+
+    return train, torch_loss(model)
+
+
+def torch_loader(network, x, seed):
+    """PyTorch as its tutorials write it."""
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    model = torch_model(network, seed)
+    optimizer = torch.optim.Adam(model.parameters(), eps=1e-7)
+    batches = DataLoader(TensorDataset(torch.from_numpy(x)), BATCH_SIZE, shuffle=True)
+
+    def train(epochs):
+        for _ in range(epochs):
+            for (batch,) in batches:
+                torch_step(model, optimizer, batch)
+
+    return train, torch_loss(model)
+
+
+def torch_model(network, seed):
+    from torch import manual_seed, nn
+
+    manual_seed(seed)
+    halves = {
+        "deep": [
+            *(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 32), nn.ReLU()),
+            *(nn.Linear(32, 128), nn.ReLU(), nn.Linear(128, 784)),
+        ],
+        "shallow": [nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 784)],
+        "convolutional": [
+            nn.Unflatten(1, (1, 28, 28)),
+            *(nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU()),
+            *(nn.Flatten(), nn.Linear(7 * 7 * 32, 32), nn.ReLU()),
+            *(nn.Linear(32, 7 * 7 * 32), nn.ReLU(), nn.Unflatten(1, (32, 7, 7))),
+            *(nn.ConvTranspose2d(32, 16, 3, 2, 1, 1), nn.ReLU()),
+            *(nn.ConvTranspose2d(16, 1, 3, 2, 1, 1), nn.Flatten()),
+        ],
+    }
+    model = nn.Sequential(*halves[network], nn.Sigmoid())
+    for weights in model.parameters():  # as Keras begins
+        nn.init.xavier_uniform_(weights) if weights.ndim > 1 else nn.init.zeros_(weights)
+    return model
+
+
+def torch_step(model, optimizer, batch):
+    from torch.nn import functional
+
+    optimizer.zero_grad()
+    functional.binary_cross_entropy(model(batch), batch).backward()
+    optimizer.step()
+
+
+def torch_loss(model):
+    import torch
+
+    def loss(images):
+        images = torch.from_numpy(images)
+        with torch.no_grad():
+            return torch.nn.functional.binary_cross_entropy(model(images), images).item()
+
+    return loss
+
+
+def products(network, x, seed):
+    """No training: the matrix products of its steps, alone. Convolutions are none."""
+    import numpy as np
+
+    kernels = [weights for weights in keras_model(network, seed).get_weights() if weights.ndim > 1]
+    if any(kernel.ndim > 2 for kernel in kernels):
+        return None
+    inputs = [np.ones((BATCH_SIZE, len(kernel)), np.float32) for kernel in kernels]
+    outputs = [np.ones((BATCH_SIZE, kernel.shape[1]), np.float32) for kernel in kernels]
+    of_inputs, of_outputs, of_kernels = (
+        [np.empty_like(array) for array in arrays] for arrays in (inputs, outputs, kernels)
+    )
+
+    def step():
+        for i, kernel in enumerate(kernels):
+            np.matmul(inputs[i], kernel, out=of_outputs[i])
+            np.matmul(inputs[i].T, outputs[i], out=of_kernels[i])
+            if i:  # no gradient is needed of the images
+                np.matmul(outputs[i], kernel.T, out=of_inputs[i])
+
+    return _repeated(step, x), None
+
+
+def products_and_adam(network, x, seed):
+    """The least a step can take: its matrix products, and Adam's reads and writes."""
+    import numpy as np
+
+    part = products(network, x, seed)
+    if part is None:
+        return None
+    size = keras_model(network, seed).count_params()
+    weights, gradients, first, second, moments = np.zeros((5, size), np.float32)
+
+    def adam():  # four arrays are read, three written
+        np.add(weights, gradients, out=weights)
+        np.copyto(moments, first)
+        np.copyto(moments, second)
+
+    repeat, (multiply, _) = _repeated(adam, x), part
+    return lambda epochs: (multiply(epochs), repeat(epochs)), None
+
+
+def _repeated(step, x):
+    def run(epochs):
+        for _ in range(epochs * -(-len(x) // BATCH_SIZE)):
+            step()
+
+    return run
+
+
+# Where the package differs from the libraries' own settings, all but the book take the libraries'.
+# For networks this small one thread can be faster than all cores, so each may try both.
+_CORES = str(os.cpu_count())
 ALL_CORES = {
     "TF_NUM_INTRAOP_THREADS": "0",
     "TF_NUM_INTEROP_THREADS": "0",
     "TF_ENABLE_ONEDNN_OPTS": "1",
+    "OMP_NUM_THREADS": _CORES,  # PyTorch's
+    "OPENBLAS_NUM_THREADS": _CORES,  # NumPy's
+    "NPROC": _CORES,  # JAX'
+    "CUDA_VISIBLE_DEVICES": "-1",
 }
-ONE_THREAD = ALL_CORES | {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+ONE_THREAD = ALL_CORES | {
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NPROC": "1",
+}
 
 # Each entry is a way to train and the environment variables that it runs with.
 ENTRIES = {"book": (book, {})}
-for _name, _way in {
-    "fit": fit,
-    "fit jit": partial(fit, jit_compile=True),
-    "fit 125 steps": partial(fit, steps_per_execution=125),
-    "fit jit 125 steps": partial(fit, jit_compile=True, steps_per_execution=125),
-    "fit pipeline": fit_pipeline,
-    "own loop": partial(own_loop, jit_compile=False),
-    "own loop jit": partial(own_loop, jit_compile=True),
-}.items():
-    ENTRIES[f"{_name} on all cores"] = _way, ALL_CORES
-    ENTRIES[f"{_name} on one thread"] = _way, ONE_THREAD
+for _name, _way, _settings in [
+    ("fit", fit, {}),
+    ("fit pipeline", fit_pipeline, {}),
+    ("fit jit 125 steps", partial(fit, jit_compile=True, steps_per_execution=125), {}),
+    ("own loop jit", own_loop, {}),
+    ("JAX fit", fit, {"KERAS_BACKEND": "jax"}),
+    ("JAX scan", jax_scan, {"KERAS_BACKEND": "jax"}),
+    ("PyTorch", torch_loop, {}),
+    ("PyTorch DataLoader", torch_loader, {}),
+]:
+    ENTRIES[f"{_name} on all cores"] = _way, ALL_CORES | _settings
+    ENTRIES[f"{_name} on one thread"] = _way, ONE_THREAD | _settings
 DEFAULT = "fit on all cores"  # what one gets without choosing anything
+FLOOR = "matrix products and Adam"
+ENTRIES["matrix products"] = products, ONE_THREAD
+ENTRIES[FLOOR] = products_and_adam, ONE_THREAD
 
 
-def measure(entry, images, epochs, seed):
-    """Train the deep network once, in this process and its environment.
+def save_digits(folder):
+    """Save the images that the cases train on, and test images, as arrays in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict of int to str
+        By the number of images, which edition of MNIST they are from. Where the whole of it is not
+        at hand, the small edition is repeated.
+    """
+    from aehelpers.data import full_mnist_available, load_mnist
+    import numpy as np
+
+    editions = {}
+    for images in {case.images for case in CASES}:
+        edition = "full" if images > 4_000 and full_mnist_available() else "small"
+        digits = load_mnist(edition)
+        np.save(folder / f"{images}.npy", np.resize(digits.x_train, (images, 784)))
+        np.save(folder / "test.npy", load_mnist("small").x_test)
+        editions[images] = edition if images <= len(digits.x_train) else f"{edition} repeated"
+    return editions
+
+
+def measure(entry, case, seed, folder):
+    """Train a network once, in this process and its environment.
 
     Parameters
     ----------
     entry : str
         One of `ENTRIES`.
-    images : int
-        Number of training digits: the first of an edition, or all of it repeated.
-    epochs : int
-        Timed epochs; one more goes before them, in which TensorFlow compiles.
+    case : Case
+        One epoch more than is timed goes before, in which the libraries compile.
     seed : int
         Of the first weights.
+    folder : Path
+        Where `save_digits` has put the images.
 
     Returns
     -------
-    dict
-        `digits`, the edition of MNIST; `epoch`, in seconds; `compiling`, the seconds by which the
-        first epoch took longer; `loss` on the test digits, in nats a pixel.
+    dict or None
+        `epoch`, in seconds; `compiling`, the seconds by which the first epoch took longer; `loss`
+        on the test digits, in nats a pixel, or None if nothing was trained; `memory`, the most that
+        the process has used until now, in MiB. None if the entry is not made for the network.
     """
-    from aehelpers.data import full_mnist_available, load_mnist
-    from aehelpers.models import deep_autoencoder
     import numpy as np
 
-    edition = "full" if images > 4_000 and full_mnist_available() else "small"
-    digits = load_mnist(edition)
-    x = np.resize(digits.x_train, (images, 784))
-    model = deep_autoencoder(seed=seed).autoencoder
-    train = ENTRIES[entry][0](model, x)
+    x, x_test = (np.load(folder / f"{name}.npy") for name in (case.images, "test"))
+    prepared = ENTRIES[entry][0](case.network, x, seed)
+    if prepared is None:
+        return None
+    train, loss = prepared
     start = time.perf_counter()
     train(1)
     compiled = time.perf_counter()
-    train(epochs)
-    epoch = (time.perf_counter() - compiled) / epochs
+    train(case.epochs)
+    epoch = (time.perf_counter() - compiled) / case.epochs
     return {
-        "digits": edition if images <= len(digits.x_train) else f"{edition} repeated",
         "epoch": epoch,
         "compiling": compiled - start - epoch,
-        "loss": model.evaluate(digits.x_test, digits.x_test, verbose=0),
+        "loss": loss and loss(x_test),
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
@@ -159,41 +420,54 @@ def measure_all():
 
     Returns
     -------
-    dict of (int, str) to list of dict
-        By the number of images and the entry, what `measure` returned in each round.
+    dict of (Case, str) to list of dict
+        By the case and the entry, what `measure` returned in each round, with the edition as
+        `digits`.
     """
-    results = {(images, entry): [] for images in TIMED_EPOCHS for entry in ENTRIES}
-    progress = tqdm([(seed, *key) for seed in range(ROUNDS) for key in results])
-    for seed, images, entry in progress:
-        progress.set_description(f"{entry}, {images:,} images")
-        options = [f"--entry={entry}", f"--images={images}", f"--seed={seed}"]
-        worker = subprocess.run(
-            [sys.executable, __file__, *options], stdout=subprocess.PIPE, text=True, check=True
-        )
-        results[images, entry].append(json.loads(worker.stdout))
-    return results
+    results = {(case, entry): [] for case in CASES for entry in ENTRIES}
+    progress = tqdm([(seed, entry) for seed in range(ROUNDS) for entry in ENTRIES])
+    with TemporaryDirectory() as folder:
+        editions = save_digits(Path(folder))
+        for seed, entry in progress:
+            progress.set_description(entry)
+            options = [f"--entry={entry}", f"--seed={seed}", f"--folder={folder}"]
+            command = [sys.executable, __file__, *options]
+            worker = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            for case, result in zip(CASES, json.loads(worker.stdout), strict=True):
+                if result:
+                    result["digits"] = editions[case.images]
+                    results[case, entry].append(result)
+    return {key: rounds for key, rounds in results.items() if rounds}
 
 
 def summarise(results):
     """Turn what `measure_all` returns into the rows of a table, a list of dict."""
 
-    def middle(images, entry, figure):
-        return median(result[figure] for result in results[images, entry])
+    def middle(case, entry, figure):
+        rounds = results.get((case, entry), [{figure: None}])
+        return None if rounds[0][figure] is None else median(r[figure] for r in rounds)
+
+    def ratio(numerator, denominator):
+        return numerator and round(numerator / denominator, 2)
 
     rows = []
-    for (images, entry), rounds in results.items():
+    for (case, entry), rounds in results.items():
         lower, seconds, upper = quantiles([r["epoch"] for r in rounds], method="inclusive")
+        loss, floor = middle(case, entry, "loss"), middle(case, FLOOR, "epoch")
         rows.append(
             {
-                "images": images,
+                "network": case.network,
+                "images": case.images,
                 "digits": rounds[0]["digits"],
                 "entry": entry,
                 "epoch (s)": round(seconds, 4),
                 "lower quartile": round(lower, 4),
                 "upper quartile": round(upper, 4),
-                "times the default": round(middle(images, DEFAULT, "epoch") / seconds, 2),
-                "compiling (s)": round(middle(images, entry, "compiling"), 1),
-                "test loss": round(middle(images, entry, "loss"), 4),
+                "times the default": ratio(middle(case, DEFAULT, "epoch"), seconds),
+                "times the floor": floor and ratio(seconds, floor),
+                "compiling (s)": round(middle(case, entry, "compiling"), 1),
+                "test loss": loss and round(loss, 4),
+                "memory (MiB)": round(middle(case, entry, "memory")),
             }
         )
     return rows
@@ -205,7 +479,7 @@ def machine():
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
     named = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     processor = named[1] if named else platform.processor() or platform.machine()
-    versions = {name: version(name) for name in ("keras", "tensorflow")}
+    versions = {name: version(name) for name in ("keras", "tensorflow", "jax", "torch")}
     return {"processor": processor, "cores": os.cpu_count(), **versions}
 
 
@@ -213,13 +487,13 @@ def main():
     """Print the measurement that the command line names, or take and summarise all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entry", choices=ENTRIES)
-    parser.add_argument("--images", type=int, choices=TIMED_EPOCHS, default=4_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     if arguments.entry:
         os.environ.update(ENTRIES[arguments.entry][1])
-        with redirect_stdout(io.StringIO()):  # the data tell which they are
-            result = measure(**vars(arguments), epochs=TIMED_EPOCHS[arguments.images])
+        with redirect_stdout(sys.stderr):  # whatever libraries have to say
+            result = [measure(case=case, **vars(arguments)) for case in CASES]
         print(json.dumps(result))
         return
 
