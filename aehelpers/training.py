@@ -4,15 +4,12 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 import json
-import time
 
 from aehelpers.checks import check_positive, check_seed
-from IPython import get_ipython
-from IPython.display import display
+from aehelpers.progress import Progress
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 _compiled = {}  # network without its weights and names -> _CompiledEpoch
 
@@ -92,7 +89,7 @@ def train(
     targets = None if same and not corrupt else tf.constant(y)
     held_out_tensors = None if held_out is None else [tf.constant(array) for array in held_out]
     compiled = _compiled_epoch(model, batch_size)
-    progress = _Progress(epochs)
+    progress = Progress(epochs, "epoch")
 
     with ThreadPoolExecutor(1) as pool, progress, compiled.training(model):
 
@@ -122,7 +119,7 @@ def train(
             verbose=0,
             validation_data=held_out and _one_image_for_ever(*held_out),
             validation_steps=1,
-            callbacks=[_StopWhenNotFinite(), *callbacks, progress],
+            callbacks=[_StopWhenNotFinite(), *callbacks, _Report(progress, epochs)],
         )
 
 
@@ -322,35 +319,11 @@ class _StopWhenNotFinite(keras.callbacks.Callback):
                 )
 
 
-class _Progress(keras.callbacks.Callback):
-    """Tells a person how far a long training is, and leaves no trace.
-
-    A terminal gets a bar that is erased at the end, a notebook an output that is emptied at the
-    end, and anything else nothing.
-    """
-
-    def __init__(self, epochs):
+class _Report(keras.callbacks.Callback):
+    def __init__(self, progress, epochs):
         super().__init__()
-        shell = get_ipython()
-        self.in_notebook = hasattr(shell, "kernel")
+        self.progress = progress
         self.epochs = epochs
-        self.last_shown = time.monotonic()
-        self.output = None
-
-    def __enter__(self):
-        self.bar = tqdm(total=self.epochs, unit="epoch", leave=False, delay=1, disable=None)
-
-    def __exit__(self, *_):
-        self.bar.close()
-        if self.output:
-            self.output.update({}, raw=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.bar.update()
-        if self.in_notebook and time.monotonic() - self.last_shown > 1:
-            self.last_shown = time.monotonic()
-            text = f"epoch {epoch + 1} of {self.epochs}, loss {float(logs['loss']):.4f}"
-            if self.output:
-                self.output.update({"text/plain": text}, raw=True)
-            else:
-                self.output = display({"text/plain": text}, raw=True, display_id=True)
+        self.progress.step(f"epoch {epoch + 1} of {self.epochs}, loss {float(logs['loss']):.4f}")

@@ -1,0 +1,267 @@
+"""Run one function over a grid of settings and seeds, on all cores or on a cluster."""
+
+from contextlib import contextmanager
+from functools import cache
+import hashlib
+from importlib.metadata import packages_distributions, version
+import inspect
+import itertools
+import json
+from numbers import Number
+import os
+from pathlib import Path
+import sys
+import tempfile
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+
+import aehelpers
+from aehelpers.checks import check_seed
+from aehelpers.progress import Progress
+import joblib
+import numpy as np
+import pandas as pd
+
+
+class SweepError(RuntimeError):
+    """Some runs of a sweep raised; the message lists their settings and errors.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        The runs that succeeded, as `sweep` would have returned them.
+    """
+
+    def __init__(self, message, table):
+        super().__init__(message)
+        self.table = table
+
+
+def sweep(function, grid, seeds, *, folder=None, scheduler=None):
+    """Call ``function(**setting, seed=seed)`` for each setting of a grid and each seed.
+
+    The calls run side by side, one a core, in processes of their own; so what a call changes, it
+    changes for itself alone. The results do not depend on where it runs.
+
+    Parameters
+    ----------
+    function : callable
+        Returns a dict of numbers and words. May be defined in a notebook.
+    grid : dict of str to sequence
+        Values of each argument; all their combinations are run.
+    seeds : sequence of int
+    folder : path, optional
+        Where each result is kept as soon as it is there, so that an interrupted sweep goes on where
+        it was. A run is done again if anything changes that it depends on: the function, what it
+        uses from its module or notebook, its setting, or the versions of this package, Keras and
+        TensorFlow.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as ``"tcp://host:8786"``, whose workers are used in place
+        of this machine's cores.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each run, in the order of the grid and the seeds; columns are the setting, the
+        seed and what the function returned.
+
+    Raises
+    ------
+    TypeError
+        If the function does not take the settings, or, with a folder, uses something that cannot be
+        told apart from its like, such as a model.
+    ValueError
+        If the grid or the seeds are empty, or a seed is not a whole number from 0.
+    SweepError
+        After all other runs are done, if some raised or did not return what they should.
+    """
+    runs = _runs(function, grid, seeds)
+    keep = _Kept(function, folder) if folder is not None else None
+    outcomes = {}
+    if keep:
+        kept = {i: keep.read(run) for i, run in enumerate(runs)}
+        outcomes = {i: result for i, result in kept.items() if result is not None}
+    missing = [(i, run) for i, run in enumerate(runs) if i not in outcomes]
+    with Progress(len(missing), "run") as progress, _calls(scheduler) as call_all:
+        for i, outcome in call_all(function, missing):
+            outcomes[i] = outcome
+            if keep and not isinstance(outcome, _Failure):
+                keep.write(runs[i], outcome)
+            progress.step(f"run {len(outcomes)} of {len(runs)}")
+    return _table(runs, outcomes)
+
+
+class _Failure(str):
+    """What a run raised, in words, since an exception itself may not be sent between processes."""
+
+
+def _runs(function, grid, seeds):
+    seeds = list(seeds)
+    if not grid or not seeds:
+        raise ValueError(f"grid, seeds: expected some of each, got {grid!r} and {seeds!r}")
+    for name, values in grid.items():
+        if isinstance(values, str) or not len(values):
+            raise ValueError(f"grid[{name!r}]: expected a sequence of values, got {values!r}")
+    for seed in seeds:
+        check_seed(seed)
+    values = itertools.product(*grid.values())
+    settings = [dict(zip(grid, combination, strict=True)) for combination in values]
+    runs = [setting | {"seed": int(seed)} for setting in settings for seed in seeds]
+    try:
+        inspect.signature(function).bind(**runs[0])
+    except TypeError as error:
+        raise TypeError(
+            f"function: expected one that takes {', '.join(runs[0])}, but: {error}"
+        ) from None
+    return runs
+
+
+def _run(function, i, run):
+    try:
+        return i, _checked(function(**run), run)
+    except Exception as error:  # one run may not lose the others
+        return i, _Failure(f"{type(error).__name__}: {error}")
+
+
+def _checked(result, run):
+    if not isinstance(result, dict) or not result:
+        raise TypeError(f"expected a dict of results, got {result!r}")
+    if taken := result.keys() & run.keys():
+        raise ValueError(f"expected results named unlike settings, got {', '.join(sorted(taken))}")
+    found = {}
+    for name, value in result.items():
+        if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
+            value = value.item()
+        if not isinstance(name, str) or not isinstance(value, Number | str):
+            raise TypeError(f"expected numbers and words, got {name!r}: {value!r}")
+        found[name] = value
+    return found
+
+
+@contextmanager
+def _calls(scheduler):
+    """Give a function that makes the calls wherever they run, and yields results as they come."""
+    if scheduler is None:
+        yield _call_on_cores
+        return
+    from distributed import as_completed, Client
+
+    def call_on_cluster(function, runs):
+        # Not pure: a Dask that has seen the same call may not answer for a function that changed.
+        calls = [client.submit(_run, function, i, run, pure=False) for i, run in runs]
+        for _, result in as_completed(calls, with_results=True):
+            yield result
+
+    with Client(scheduler) as client:
+        yield call_on_cluster
+
+
+def _call_on_cores(function, runs):
+    calls = (joblib.delayed(_run)(function, i, run) for i, run in runs)
+    return joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)(calls)
+
+
+def _table(runs, outcomes):
+    failed = [i for i in range(len(runs)) if isinstance(outcomes[i], _Failure)]
+    rows = [run | outcomes[i] for i, run in enumerate(runs) if i not in failed]
+    table = pd.DataFrame(rows)
+    if failed:
+        listed = "\n".join(f"{_in_words(runs[i])}: {outcomes[i]}" for i in failed)
+        raise SweepError(f"{len(failed)} of {len(runs)} runs failed:\n{listed}", table)
+    return table
+
+
+def _in_words(run):
+    return ", ".join(f"{name}={value!r}" for name, value in run.items())
+
+
+class _Kept:
+    """Results of one function in a folder, a file for each run."""
+
+    def __init__(self, function, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.folder):  # raises before hours of work are lost
+            pass
+        sources = sorted(Path(aehelpers.__file__).parent.glob("*.py"))
+        self.context = [
+            *(version(name) for name in ("keras", "tensorflow")),
+            *(_digest(path.read_bytes()) for path in sources),
+            _identity(function),
+        ]
+
+    def read(self, run):
+        """Return what the run returned, None if it is not kept or the file is damaged."""
+        path = self._path(run)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return content["result"] if content["digest"] == _digest_of(content["result"]) else None
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, run, result):
+        """Keep what the run returned: the file appears as a whole or not at all."""
+        content = {"run": _in_words(run), "result": result, "digest": _digest_of(result)}
+        with tempfile.NamedTemporaryFile(
+            "w", dir=self.folder, suffix=".unfinished", delete=False, encoding="utf-8"
+        ) as file:
+            json.dump(content, file, indent=1)
+        os.replace(file.name, self._path(run))
+
+    def _path(self, run):
+        return self.folder / f"{_digest_of([self.context, _identity(run)])}.json"
+
+
+def _digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest_of(value):
+    return _digest(json.dumps(value, sort_keys=True).encode())
+
+
+def _identity(value):
+    """What tells a value from others in every process, as something that JSON can hold."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return [type(value).__name__, repr(value)]
+    if isinstance(value, np.generic | np.ndarray) and value.dtype != object:
+        return [str(value.dtype), value.shape, _digest(np.ascontiguousarray(value).tobytes())]
+    if isinstance(value, list | tuple | range):
+        return [type(value).__name__, *map(_identity, value)]
+    if isinstance(value, dict):
+        return [[_identity(key), _identity(item)] for key, item in value.items()]
+    if isinstance(value, ModuleType):
+        return [value.__name__, _version(value.__name__)]
+    if isinstance(value, type | FunctionType | BuiltinFunctionType) and _is_installed(value):
+        return [value.__module__, value.__qualname__, _version(value.__module__)]
+    if isinstance(value, FunctionType):
+        return [inspect.getsource(value), _identity(_used_by(value))]
+    raise TypeError(
+        f"function: with a folder, expected one that uses functions, modules, numbers, words and "
+        f"arrays, got one that uses {value!r}; make it a part of the function"
+    )
+
+
+def _is_installed(value):
+    return value.__module__.partition(".")[0] in _installed()
+
+
+@cache
+def _installed():
+    return {"aehelpers", *sys.stdlib_module_names, *packages_distributions()}
+
+
+def _version(module):
+    return getattr(sys.modules.get(module.partition(".")[0]), "__version__", "")
+
+
+def _used_by(function):
+    """The names that a function uses from outside, with their values."""
+    names, codes = set(), [function.__code__]
+    while codes:
+        code = codes.pop()
+        names |= set(code.co_names)
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    used = {name: function.__globals__[name] for name in names if name in function.__globals__}
+    used |= inspect.getclosurevars(function).nonlocals
+    used |= {"defaults": function.__defaults__, "keywords": function.__kwdefaults__}
+    return {name: used[name] for name in sorted(used) if used[name] is not function}

@@ -1,0 +1,259 @@
+"""Sweeps: one table from all cores and from a Dask cluster alike, and nothing lost on the way."""
+
+import json
+import os
+from pathlib import Path
+import re
+import signal
+import subprocess
+import sys
+from threading import Thread
+import time
+
+from aehelpers.progress import Progress
+from aehelpers.sweep import sweep, SweepError
+import numpy as np
+import pandas as pd
+import pytest
+
+GRID = {"size": [2, 8], "rate": [0.5, 0.25]}
+
+
+def product(size, rate, seed):
+    return {"product": size * rate + seed, "kind": "even" if size % 2 == 0 else "odd"}
+
+
+def calls(folder):
+    """What the runs of `noted` have left."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def noted(folder):
+    """Make a function whose runs leave files, since they may be in another process."""
+
+    def function(size, seed):
+        Path(folder, f"{size} {seed} {time.monotonic_ns()}").touch()
+        return {"twice": 2 * size + seed}
+
+    return function
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_table_has_a_row_for_each_setting_and_seed_in_their_order():
+    runs = [(size, rate, seed) for size in (2, 8) for rate in (0.5, 0.25) for seed in (1, 0)]
+    expected = pd.DataFrame(
+        [(*run, run[0] * run[1] + run[2], "even") for run in runs],
+        columns=["size", "rate", "seed", "product", "kind"],
+    )
+    pd.testing.assert_frame_equal(sweep(product, GRID, [1, 0]), expected)
+
+
+def test_results_may_be_numpys_numbers_and_functions_those_of_a_notebook():
+    table = sweep(lambda size, seed: {"half": np.float32(size) / 2}, {"size": [1]}, [0])
+    assert table["half"].tolist() == [0.5]
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there is one core")
+def test_runs_are_side_by_side_and_each_has_one_thread(tmp_path):
+    def meet(size, seed):
+        # Each run ends only when both have begun.
+        (tmp_path / str(size)).touch()
+        wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
+        return {"threads": os.environ["OMP_NUM_THREADS"]}
+
+    assert sweep(meet, {"size": [0, 1]}, [0])["threads"].tolist() == ["1", "1"]
+
+
+def test_a_run_that_raises_is_named_with_its_setting_and_loses_no_other():
+    def divide(size, seed):
+        return {"quotient": 6 / size}
+
+    message = re.escape("1 of 3 runs failed:\nsize=0, seed=5: ZeroDivisionError: division by zero")
+    with pytest.raises(SweepError, match=message) as error:
+        sweep(divide, {"size": [1, 0, 2]}, [5])
+    assert error.value.table["quotient"].tolist() == [6, 3]
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (3, "expected a dict of results, got 3"),
+        ({"loss": [1, 2]}, r"expected numbers and words, got 'loss': \[1, 2\]"),
+        ({"size": 1}, "expected results named unlike settings, got size"),
+    ],
+)
+def test_a_result_that_fits_no_table_is_refused(result, message):
+    with pytest.raises(SweepError, match=message):
+        sweep(lambda size, seed: result, {"size": [1]}, [0])
+
+
+@pytest.mark.parametrize(
+    ("grid", "seeds", "message"),
+    [
+        ({}, [0], "grid, seeds: expected some of each"),
+        ({"size": [1]}, [], "grid, seeds: expected some of each"),
+        ({"size": []}, [0], r"grid\['size'\]: expected a sequence of values, got \[\]"),
+        ({"size": "large"}, [0], r"grid\['size'\]: expected a sequence of values, got 'large'"),
+        ({"size": [1]}, [-1], "seed: expected a whole number from 0, got -1"),
+        ({"width": [1]}, [0], "function: expected one that takes width, seed, but: .*'size'"),
+    ],
+)
+def test_bad_arguments_are_named_before_anything_runs(tmp_path, grid, seeds, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        sweep(noted(tmp_path), grid, seeds)
+    assert calls(tmp_path) == []
+
+
+# ---- Runs that are kept ----
+
+
+@pytest.fixture
+def run_with_folder(tmp_path):
+    """Sweep over three sizes with kept runs; tell the table, and which runs there were anew."""
+    notes, kept = tmp_path / "notes", tmp_path / "kept"
+    notes.mkdir()
+
+    def run(function=None, sizes=(1, 2, 3)):
+        before = calls(notes)
+        table = sweep(function or noted(str(notes)), {"size": sizes}, [0], folder=kept)
+        return table, [name.split()[0] for name in calls(notes) if name not in before]
+
+    run.notes, run.kept = notes, kept
+    return run
+
+
+def test_kept_runs_are_not_run_again_and_give_the_same_table(run_with_folder):
+    first, ran = run_with_folder()
+    assert ran == ["1", "2", "3"]
+    again, ran = run_with_folder(sizes=(1, 2, 3, 4))
+    assert ran == ["4"]
+    pd.testing.assert_frame_equal(again[:3], first)
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was(run_with_folder, monkeypatch):
+    def interrupt(self, text):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_with_folder()
+    (kept,) = run_with_folder.kept.iterdir()
+    (done,) = re.findall(r"size=(\d)", kept.read_text())
+    wait_for(lambda: len(calls(run_with_folder.notes)) == 3)  # those that had been sent out
+    table, ran = run_with_folder()
+    assert ran == [size for size in "123" if size != done]
+    assert table["twice"].tolist() == [2, 4, 6]
+
+
+def scaled(function, factor):
+    def inner(size, seed):
+        return {"twice": factor * function(size, seed)["twice"]}
+
+    return inner
+
+
+def test_what_a_function_uses_is_part_of_it(run_with_folder):
+    function = noted(str(run_with_folder.notes))
+    run_with_folder(scaled(function, 1))
+    assert run_with_folder(scaled(function, 1))[1] == []
+    table, ran = run_with_folder(scaled(function, np.float32(2)))
+    assert (table["twice"].tolist(), ran) == ([4, 8, 12], ["1", "2", "3"])
+
+
+def test_a_function_that_uses_what_cannot_be_identified_is_refused(run_with_folder):
+    with pytest.raises(TypeError, match=r"got one that uses <object object"):
+        run_with_folder(scaled(noted(str(run_with_folder.notes)), object()))
+
+
+def damage(content):
+    return json.dumps(content | {"result": {"twice": 7}})
+
+
+@pytest.mark.parametrize(
+    "damaged", [lambda content: json.dumps(content)[:40], damage, lambda content: "[]"]
+)
+def test_a_damaged_file_is_run_again_and_mended(run_with_folder, damaged):
+    expected, _ = run_with_folder()
+    path = next(path for path in run_with_folder.kept.iterdir() if "size=2" in path.read_text())
+    path.write_text(damaged(json.loads(path.read_text())))
+    for again in (["2"], []):
+        table, ran = run_with_folder()
+        assert ran == again
+        pd.testing.assert_frame_equal(table, expected)
+
+
+def test_two_sweeps_may_share_a_folder_and_leave_nothing_unfinished(run_with_folder):
+    thread = Thread(target=run_with_folder)
+    thread.start()
+    table, _ = run_with_folder()
+    thread.join()
+    assert table["twice"].tolist() == [2, 4, 6]
+    assert [path.suffix for path in run_with_folder.kept.iterdir()] == [".json"] * 3
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    with pytest.raises(OSError, match="file"):
+        sweep(noted(notes), {"size": [1]}, [0], folder=file)
+    assert calls(notes) == []
+
+
+# ---- A Dask cluster ----
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler and two workers on this machine: the scheduler's address, and the workers."""
+    file = tmp_path / "scheduler.json"
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "dask", *arguments, "--scheduler-file", file]
+        return subprocess.Popen(
+            [*command, "--no-dashboard"],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0")]
+    wait_for(file.exists)
+    worker = ["worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path)]
+    processes += [start(*worker), start(*worker)]
+    yield json.loads(file.read_text())["address"], processes[1:]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same_table(cluster, tmp_path):
+    address, workers = cluster
+    notes = tmp_path / "notes"
+    notes.mkdir()
+
+    def slow(size, rate, seed):
+        Path(notes, f"{os.getpid()} {size} {rate} {seed}").touch()
+        time.sleep(0.3)
+        return product(size, rate, seed)
+
+    def kill():
+        wait_for(lambda: len({name.split()[0] for name in calls(notes)}) == 2)
+        os.kill(workers[0].pid, signal.SIGKILL)
+
+    killer = Thread(target=kill)
+    killer.start()
+    table = sweep(slow, GRID, range(3), scheduler=address)
+    killer.join()
+    assert workers[0].wait() == -signal.SIGKILL
+    pd.testing.assert_frame_equal(table, sweep(product, GRID, range(3)))
+    ran = [name.split()[1:] for name in calls(notes)]
+    assert len(ran) == 13  # twelve runs, and once more the one that the lost worker had begun
