@@ -37,7 +37,7 @@ def test_a_chapter_begins_with_its_title_and_what_one_will_learn(chapter):
 
 
 def test_a_chapter_asks_for_a_prediction_and_ends_with_further_reading(chapter):
-    assert "```{admonition} Predict first\n:class: hint\n" in words(chapter)
+    assert "```{predict}\n" in words(chapter)
     reading = chapter.cells[-1].source.partition("## Further reading\n")[2]
     assert reading.count("{cite:t}`") >= 2
 
