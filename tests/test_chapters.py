@@ -6,9 +6,12 @@ import re
 import nbformat
 import pytest
 
-CHAPTERS = sorted((Path(__file__).parents[1] / "book").glob("*.ipynb"))
+BOOK = Path(__file__).parents[1] / "book"
+CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 EXERCISE = re.compile(r"```\{exercise\} .+\n:label: (\S+)")
 SOLUTION = re.compile(r"```\{solution-start\} (\S+)\n:class: dropdown\n```")
+FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
+TEXT_OR_SIGN = re.compile(r"\\text\{.*?\}|\\(?!beta|mu|rho|sigma|varepsilon)[a-z]+|\bd(?=z)|T\b")
 GLUE = re.compile(r"\{glue:text\}`(\w+)[:`]")
 
 
@@ -72,3 +75,17 @@ def test_no_line_of_text_begins_with_a_percent_sign_which_would_hide_it(chapter)
 def test_the_glued_names_of_two_chapters_differ():
     names = [name for path in CHAPTERS for name in glued_names(nbformat.read(path, as_version=4))]
     assert len(names) == len(set(names))
+
+
+def test_every_letter_of_the_formulas_stands_in_the_index_of_symbols(chapter):
+    index = (BOOK / "symbols.md").read_text(encoding="utf-8")
+    assert letters(words(chapter)) <= letters(index)
+
+
+def letters(text):
+    formulas = (shown or inline for shown, inline in FORMULA.findall(text))
+    return {
+        letter
+        for formula in formulas
+        for letter in re.findall(r"\\?[A-Za-z]+", TEXT_OR_SIGN.sub(" ", formula))
+    }
