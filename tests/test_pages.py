@@ -124,6 +124,17 @@ def test_the_page_of_claims_shows_all_of_them_and_links_each_to_its_verdict(page
         assert experiment.strong.text == box.strong.text
 
 
+def test_the_page_of_lessons_links_each_claim_once_and_marks_its_outcome(pages):
+    links = pages["lessons.html"].select("a.claim")
+    assert sorted(link.text for link in links) == [f"C{number:02}" for number in range(1, 33)]
+    for link in links:
+        name, anchor = link["href"].split("#")
+        assert anchor == link.text
+        (outcome,) = set(VERDICTS) & set(link["class"])
+        assert outcome in pages[name].find(id=anchor)["class"]
+        assert link["title"].startswith(f"{anchor} {outcome.replace('-', ' ')}: ")
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
 def test_stored_outputs_hold_no_local_path_no_warning_and_no_error(notebook):
     for _, output in stored_outputs(notebook):
