@@ -56,10 +56,12 @@ class Digits(NamedTuple):
 
     Parameters
     ----------
-    x_train, x_test : array of float32, shape (n, 784)
+    x_train : array of float32, shape (n, 784)
         Images, from 0 (background) to 1 (ink).
-    y_train, y_test : array of int64, shape (n,)
+    y_train : array of int64, shape (n,)
         The digits they show, 0 to 9; an autoencoder doesn't train on them.
+    x_test, y_test : arrays
+        The same for testing.
     """
 
     x_train: np.ndarray
