@@ -77,6 +77,14 @@ def test_the_glued_names_of_two_chapters_differ():
     assert len(names) == len(set(names))
 
 
+def test_a_figure_has_a_caption_of_one_sentence_and_is_referred_to_in_the_text(chapter):
+    for cell in chapter.cells:
+        if figure := cell.metadata.get("mystnb", {}).get("figure"):
+            assert f"{{numref}}`{figure.name}`" in words(chapter)
+            assert re.fullmatch(r"[A-Z].*\w\.", figure.caption), figure.caption
+            assert not re.search(r"[.!?] ", figure.caption), figure.caption
+
+
 def test_every_letter_of_the_formulas_stands_in_the_index_of_symbols(chapter):
     index = (BOOK / "symbols.md").read_text(encoding="utf-8")
     assert letters(words(chapter)) <= letters(index)

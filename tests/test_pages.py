@@ -1,5 +1,6 @@
 """What a reader gets: the pages, built from nothing, and the outputs that the notebooks store."""
 
+import itertools
 from pathlib import Path
 import re
 from urllib.parse import unquote, urljoin, urlsplit
@@ -60,6 +61,24 @@ def test_every_page_in_the_contents_is_built_and_has_one_title(pages):
     chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
     for name in [toc["root"], *chapters]:
         assert len(pages[f"{name}.html"].select("article h1")) == 1, name
+
+
+def test_previous_and_next_lead_through_all_pages_in_the_order_of_the_contents(pages):
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    names = [f"{name}.html" for name in (toc["root"], *chapters)]
+    for before, after in itertools.pairwise(names):
+        assert pages[before].select_one("a.right-next")["href"] == after
+        assert pages[after].select_one("a.left-prev")["href"] == before
+
+
+def test_no_page_offers_a_repository_or_a_launch_since_no_address_is_configured(pages):
+    config = (ROOT / "_config.yml").read_text()
+    assert "repository" not in config
+    assert "launch" not in config
+    for name, page in pages.items():
+        assert not page.select(".dropdown-launch-buttons, .dropdown-source-buttons"), name
+        assert not page.select("[class*=btn-source-], [class*=btn-launch]"), name
 
 
 def test_every_internal_link_leads_to_a_page_and_a_place_on_it(html, pages):
@@ -210,6 +229,25 @@ def test_pages_log_nothing_ask_no_other_host_and_fit_the_screen(
             faults.append(f"{name} is too wide")
     page.close()
     assert not faults
+
+
+def test_each_notebook_has_a_button_on_its_page_that_saves_it(browser, html):
+    def answer(route):
+        path = html / urlsplit(route.request.url).path.lstrip("/")
+        text = "application/json" if path.suffix == ".ipynb" else None  # which a browser would show
+        route.fulfill(path=path, content_type=text)
+
+    page = new_page(browser, theme="light", width=360)
+    page.route("http://localhost/**", answer)
+    for notebook in NOTEBOOKS:
+        page.goto(f"http://localhost/{notebook.stem}.html")
+        page.get_by_role("button", name="Download this page").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name=".ipynb").click()
+        assert download.value.suggested_filename == notebook.name
+        saved = html / urlsplit(download.value.url).path.lstrip("/")
+        assert saved.read_bytes() == notebook.read_bytes()
+    page.close()
 
 
 @pytest.mark.parametrize("theme", THEMES)
