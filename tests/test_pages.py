@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 SENTENCE = re.compile(r"[A-Z0-9]\S*( \S+){4,}\.")
 LOCAL_PATH = re.compile(r"/home/|/root/|/tmp|/Users/|[A-Z]:\\|site-packages")
 # An admonition cuts off what does not fit, so the page alone would not show it.
-TOO_WIDE = """[...document.querySelectorAll("html, .admonition")]
+TOO_WIDE = """[...document.querySelectorAll("html, .admonition, .predict")]
     .some(it => it.scrollWidth > it.clientWidth)"""
 VERDICTS = ["holds", "holds-with-a-condition", "does-not-hold"]
 
@@ -225,6 +225,7 @@ def test_pages_log_nothing_ask_no_other_host_and_fit_the_screen(
         page.goto(f"{home}/{name}", wait_until="networkidle")
         page.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
         page.evaluate("document.querySelectorAll('.toggle-button').forEach(it => it.click())")
+        page.evaluate("document.querySelectorAll('.predict input').forEach(it => it.click())")
         if page.evaluate(TOO_WIDE):
             faults.append(f"{name} is too wide")
     page.close()
