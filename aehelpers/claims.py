@@ -2,6 +2,7 @@
 
 from html import escape
 
+#: What each claim says, by its id.
 CLAIMS = {
     "C01": "An autoencoder is a feed-forward network that is trained with its input as its target; "
     "it consists of an encoder, a code and a decoder.",
@@ -46,8 +47,11 @@ CLAIMS = {
     "C32": "Autoencoders are good at dimensionality reduction.",
 }
 
+#: The outcome if all findings bear the claim out.
 HOLDS = "holds"
+#: The outcome if some do.
 CONDITIONAL = "holds with a condition"
+#: The outcome if none does.
 FAILS = "does not hold"
 
 

@@ -23,7 +23,8 @@ from scipy.ndimage import center_of_mass
 from sklearn.datasets import load_digits, load_sample_images
 from sklearn.model_selection import train_test_split
 
-MNIST_VARIABLE = "AEHELPERS_MNIST"  # the environment variable that names a file with all of MNIST
+#: The environment variable that may name a file with all of MNIST.
+MNIST_VARIABLE = "AEHELPERS_MNIST"
 
 _MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 _KERAS_FILE = Path("datasets", "mnist.npz")
@@ -53,12 +54,14 @@ _BATCH_SIZE = 32
 class Digits(NamedTuple):
     """Handwritten digits for training and for testing.
 
-    Attributes
+    Parameters
     ----------
-    x_train, x_test : array of float32, shape (n, 784)
+    x_train : array of float32, shape (n, 784)
         Images, from 0 (background) to 1 (ink).
-    y_train, y_test : array of int64, shape (n,)
+    y_train : array of int64, shape (n,)
         The digits they show, 0 to 9; an autoencoder doesn't train on them.
+    x_test, y_test : arrays
+        The same for testing.
     """
 
     x_train: np.ndarray
@@ -118,11 +121,12 @@ def load_mnist(size="small"):
 
 
 def full_mnist_available():
-    """Whether all of MNIST can be loaded without a download.
+    """Say whether all of MNIST can be loaded without a download.
 
     Returns
     -------
     bool
+        True if it is in the file that ``AEHELPERS_MNIST`` names, or in Keras' cache.
 
     Raises
     ------
@@ -133,7 +137,7 @@ def full_mnist_available():
 
 
 def equivalent_epochs(article_epochs, n_images):
-    """Epochs that update the weights as often as the article's training does.
+    """Convert the article's epochs into epochs of other data with as many updates.
 
     The article trains on 60,000 images in batches of 32, which is 1,875 updates an epoch; fewer
     images need more epochs to train as long.
@@ -162,7 +166,7 @@ def equivalent_epochs(article_epochs, n_images):
 
 
 def photo_patches(n, seed):
-    """Grey patches cut at random places from two photographs, a temple and a flower.
+    """Cut grey patches at random places from two photographs, a temple and a flower.
 
     The photographs are scikit-learn's samples.
 
@@ -193,7 +197,7 @@ def photo_patches(n, seed):
 
 
 def other_digits():
-    """Handwritten digits of another source, in the format of MNIST.
+    """Load handwritten digits of another source, in the format of MNIST.
 
     scikit-learn's 1,797 digits of 8 x 8 pixels, enlarged to 20 x 20 and centred by their mass.
 
@@ -211,7 +215,7 @@ def other_digits():
 
 
 def drawn_letters(n, seed):
-    """Capital letters of fourteen printing fonts, in the format of MNIST.
+    """Draw capital letters of fourteen printing fonts, in the format of MNIST.
 
     White on black, fitted into 20 x 20 pixels and centred by their mass. The fonts are those that
     matplotlib ships.
@@ -246,7 +250,7 @@ def drawn_letters(n, seed):
 
 
 def shuffled_pixels(x, seed):
-    """Images without structure: each pixel shuffled over the images by itself.
+    """Shuffle each pixel over the images by itself, so that no structure is left.
 
     Every pixel keeps its values, and so its mean and variance; all relation between pixels is
     gone.
@@ -261,6 +265,7 @@ def shuffled_pixels(x, seed):
     Returns
     -------
     array of float32, shape (n, 784)
+        As many images; each pixel has its old values in a new order.
 
     Raises
     ------
@@ -274,7 +279,7 @@ def shuffled_pixels(x, seed):
 
 
 def uniform_noise(n, seed):
-    """Images of noise, each pixel uniform in [0, 1).
+    """Draw images of noise, each pixel uniform in [0, 1).
 
     Parameters
     ----------
@@ -286,6 +291,7 @@ def uniform_noise(n, seed):
     Returns
     -------
     array of float32, shape (n, 784)
+        Grey values from 0 to just below 1.
 
     Raises
     ------

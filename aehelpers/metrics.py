@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score
 
-EPSILON = 1e-7  # Keras keeps probabilities this far from 0 and 1 before it takes the logarithm
+#: Keras keeps probabilities this far from 0 and 1 before it takes the logarithm.
+EPSILON = 1e-7
 
 
 def bce(target, reconstruction):
@@ -45,6 +46,7 @@ def mse(target, reconstruction):
     Parameters
     ----------
     target, reconstruction : array, shape (n, pixels)
+        Finite values, whatever their range.
 
     Returns
     -------
@@ -68,6 +70,7 @@ def variance_explained(target, reconstruction):
     Parameters
     ----------
     target, reconstruction : array, shape (n, pixels)
+        Finite values, whatever their range.
 
     Returns
     -------
@@ -110,11 +113,14 @@ def mean_image(train, images):
     Parameters
     ----------
     train : array, shape (m, pixels)
+        Images to average.
     images : array, shape (n, pixels)
+        Images to reconstruct; only their number matters.
 
     Returns
     -------
     array, shape (n, pixels), float64
+        The same image in each row; read-only.
 
     Raises
     ------
@@ -165,6 +171,7 @@ def code_statistics(codes):
     Parameters
     ----------
     codes : array, shape (n, units)
+        One code an image.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from keras import layers, ops
 class Autoencoder(NamedTuple):
     """An autoencoder and its two halves; the three models share their weights.
 
-    Attributes
+    Parameters
     ----------
     autoencoder : keras.Model
         From images, shape (n, 784), to reconstructions, shape (n, 784).
@@ -28,7 +28,7 @@ class Autoencoder(NamedTuple):
 class VariationalAutoencoder(NamedTuple):
     """A variational autoencoder and its two halves; the three models share their weights.
 
-    Attributes
+    Parameters
     ----------
     autoencoder : keras.Model
         From images, shape (n, 784), to reconstructions, shape (n, 784), of latent points that it
@@ -76,10 +76,12 @@ class Sampling(layers.Layer):
         Parameters
         ----------
         mean, log_var : tensor, shape (n, latent)
+            `log_var` is the natural logarithm of the variance.
 
         Returns
         -------
         tensor, shape (n, latent)
+            The points.
         """
         divergence = (ops.exp(log_var) + mean**2 - 1 - log_var) / 2
         self.add_loss(self.beta * ops.mean(ops.sum(divergence, axis=1)))
@@ -87,7 +89,13 @@ class Sampling(layers.Layer):
         return mean + ops.exp(log_var / 2) * noise
 
     def get_config(self):
-        """Return what `from_config` needs."""
+        """Describe the layer as Keras stores it.
+
+        Returns
+        -------
+        dict
+            What `from_config` needs.
+        """
         return super().get_config() | {"beta": self.beta}
 
 
@@ -101,7 +109,7 @@ def dense_autoencoder(
     code_penalty=None,
     loss="binary_crossentropy",
 ):
-    """Autoencoder of dense layers: `hidden` narrows to the code, its mirror image widens again.
+    """Build an autoencoder of dense layers, the decoder a mirror image of the encoder.
 
     Parameters
     ----------
@@ -156,17 +164,41 @@ def dense_autoencoder(
 
 
 def deep_autoencoder(code_size=32, *, seed):
-    """The deep autoencoder, 784-128-code-128-784; see `dense_autoencoder`."""
+    """Build the deep autoencoder, 784-128-code-128-784.
+
+    Parameters
+    ----------
+    code_size, seed : int
+        As of `dense_autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Compiled for training with Adam.
+    """
     return dense_autoencoder((128,), code_size, seed=seed)
 
 
 def shallow_autoencoder(code_size=32, *, seed, code_penalty=None):
-    """The shallow autoencoder, 784-code-784; see `dense_autoencoder`."""
+    """Build the shallow autoencoder, 784-code-784.
+
+    Parameters
+    ----------
+    code_size, seed : int
+        As of `dense_autoencoder`.
+    code_penalty : keras.Regularizer, optional
+        As of `dense_autoencoder`.
+
+    Returns
+    -------
+    Autoencoder
+        Compiled for training with Adam.
+    """
     return dense_autoencoder((), code_size, seed=seed, code_penalty=code_penalty)
 
 
 def convolutional_autoencoder(code_size=32, *, seed):
-    """Autoencoder of strided convolutions, with a dense layer on either side of the code.
+    """Build an autoencoder of strided convolutions, with a dense layer on either side of the code.
 
     Two convolutions of 16 and 32 kernels of 3 x 3 pixels halve the picture twice, to 7 x 7; two
     transposed ones double it again. ReLU inside, sigmoid at the end, binary cross-entropy.
@@ -213,7 +245,7 @@ def convolutional_autoencoder(code_size=32, *, seed):
 
 
 def variational_autoencoder(latent=2, *, seed, beta=1.0):
-    """Variational autoencoder, 784-128-latent-128-784.
+    """Build a variational autoencoder, 784-128-latent-128-784.
 
     Its loss is the negative evidence lower bound, in nats an image: the binary cross-entropy summed
     over the pixels, and `beta` times the divergence summed over the latents.

@@ -6,10 +6,14 @@ from aehelpers.metrics import mse
 import keras
 import numpy as np
 
+#: Under this type a notebook stores a network.
 MIME_TYPE = "application/vnd.aehelpers.network+json"
 
-ACTIVATIONS = ("linear", "relu", "sigmoid")  # that the script knows
+#: The activations that the pages know.
+ACTIVATIONS = ("linear", "relu", "sigmoid")
+#: The scales of noise for which a network's usual errors are stored.
 NOISE = tuple(round(0.1 * i, 1) for i in range(11))
+#: The percentiles of the errors that are stored.
 PERCENTS = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 
 _LARGEST = 127  # of eight bits with a sign
@@ -32,6 +36,7 @@ class PageNetwork:
     decoder : keras.Model
         From codes to images; dense layers in a row.
     digits : aehelpers.data.Digits
+        Its test digits give the ten that the page offers, and the errors.
 
     Attributes
     ----------

@@ -9,10 +9,16 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 
-INK, PAPER, MUTED = "#222222", "#ffffff", "#666666"
-# Okabe and Ito's palette; line style and marker change along with the colour.
+#: The colour of text.
+INK = "#222222"
+#: The colour that figures are drawn on.
+PAPER = "#ffffff"
+#: The colour of axes and of all that is less important.
+MUTED = "#666666"
+#: Okabe and Ito's palette; line style and marker change along with the colour.
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]
-WIDTH = 7  # inches; the page scales a figure to its column
+#: The width of a figure in inches; the page scales it to its column.
+WIDTH = 7
 
 plt.rcParams.update(
     {
@@ -113,11 +119,13 @@ def by_setting(settings, errors, references=None, *, xlabel, ylabel, log=True):
     Parameters
     ----------
     settings : sequence of float, length k
+        Values of the setting, from left to right.
     errors : dict of str to array, shape (k,) or (k, runs)
         Label and errors; the band goes from the smallest to the largest of the runs.
     references : dict of str to float, optional
         Horizontal lines that give the error its meaning.
     xlabel, ylabel : str
+        What the setting is, and what the error.
     log : bool
         Whether the settings are drawn on a logarithmic axis.
 
@@ -189,6 +197,7 @@ def code_histograms(codes, bins=40):
     codes : dict of str to array, shape (n, units)
         Label and codes; all panels share their bins, so that they can be compared.
     bins : int
+        Bars in a panel.
 
     Raises
     ------

@@ -6,9 +6,12 @@ import re
 import nbformat
 import pytest
 
-CHAPTERS = sorted((Path(__file__).parents[1] / "book").glob("*.ipynb"))
+BOOK = Path(__file__).parents[1] / "book"
+CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 EXERCISE = re.compile(r"```\{exercise\} .+\n:label: (\S+)")
 SOLUTION = re.compile(r"```\{solution-start\} (\S+)\n:class: dropdown\n```")
+FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
+TEXT_OR_SIGN = re.compile(r"\\text\{.*?\}|\\(?!beta|mu|rho|sigma|varepsilon)[a-z]+|\bd(?=z)|T\b")
 GLUE = re.compile(r"\{glue:text\}`(\w+)[:`]")
 
 
@@ -37,7 +40,7 @@ def test_a_chapter_begins_with_its_title_and_what_one_will_learn(chapter):
 
 
 def test_a_chapter_asks_for_a_prediction_and_ends_with_further_reading(chapter):
-    assert "```{admonition} Predict first\n:class: hint\n" in words(chapter)
+    assert "```{predict}\n" in words(chapter)
     reading = chapter.cells[-1].source.partition("## Further reading\n")[2]
     assert reading.count("{cite:t}`") >= 2
 
@@ -72,3 +75,25 @@ def test_no_line_of_text_begins_with_a_percent_sign_which_would_hide_it(chapter)
 def test_the_glued_names_of_two_chapters_differ():
     names = [name for path in CHAPTERS for name in glued_names(nbformat.read(path, as_version=4))]
     assert len(names) == len(set(names))
+
+
+def test_a_figure_has_a_caption_of_one_sentence_and_is_referred_to_in_the_text(chapter):
+    for cell in chapter.cells:
+        if figure := cell.metadata.get("mystnb", {}).get("figure"):
+            assert f"{{numref}}`{figure.name}`" in words(chapter)
+            assert re.fullmatch(r"[A-Z].*\w\.", figure.caption), figure.caption
+            assert not re.search(r"[.!?] ", figure.caption), figure.caption
+
+
+def test_every_letter_of_the_formulas_stands_in_the_index_of_symbols(chapter):
+    index = (BOOK / "symbols.md").read_text(encoding="utf-8")
+    assert letters(words(chapter)) <= letters(index)
+
+
+def letters(text):
+    formulas = (shown or inline for shown, inline in FORMULA.findall(text))
+    return {
+        letter
+        for formula in formulas
+        for letter in re.findall(r"\\?[A-Za-z]+", TEXT_OR_SIGN.sub(" ", formula))
+    }

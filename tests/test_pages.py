@@ -1,5 +1,6 @@
 """What a reader gets: the pages, built from nothing, and the outputs that the notebooks store."""
 
+import itertools
 from pathlib import Path
 import re
 from urllib.parse import unquote, urljoin, urlsplit
@@ -18,7 +19,7 @@ NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 SENTENCE = re.compile(r"[A-Z0-9]\S*( \S+){4,}\.")
 LOCAL_PATH = re.compile(r"/home/|/root/|/tmp|/Users/|[A-Z]:\\|site-packages")
 # An admonition cuts off what does not fit, so the page alone would not show it.
-TOO_WIDE = """[...document.querySelectorAll("html, .admonition")]
+TOO_WIDE = """[...document.querySelectorAll("html, .admonition, .predict")]
     .some(it => it.scrollWidth > it.clientWidth)"""
 VERDICTS = ["holds", "holds-with-a-condition", "does-not-hold"]
 
@@ -60,6 +61,24 @@ def test_every_page_in_the_contents_is_built_and_has_one_title(pages):
     chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
     for name in [toc["root"], *chapters]:
         assert len(pages[f"{name}.html"].select("article h1")) == 1, name
+
+
+def test_previous_and_next_lead_through_all_pages_in_the_order_of_the_contents(pages):
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    names = [f"{name}.html" for name in (toc["root"], *chapters)]
+    for before, after in itertools.pairwise(names):
+        assert pages[before].select_one("a.right-next")["href"] == after
+        assert pages[after].select_one("a.left-prev")["href"] == before
+
+
+def test_no_page_offers_a_repository_or_a_launch_since_no_address_is_configured(pages):
+    config = (ROOT / "_config.yml").read_text()
+    assert "repository" not in config
+    assert "launch" not in config
+    for name, page in pages.items():
+        assert not page.select(".dropdown-launch-buttons, .dropdown-source-buttons"), name
+        assert not page.select("[class*=btn-source-], [class*=btn-launch]"), name
 
 
 def test_every_internal_link_leads_to_a_page_and_a_place_on_it(html, pages):
@@ -122,6 +141,17 @@ def test_the_page_of_claims_shows_all_of_them_and_links_each_to_its_verdict(page
         assert anchor == claim
         experiment = pages[name].find(id=claim)
         assert experiment.strong.text == box.strong.text
+
+
+def test_the_page_of_lessons_links_each_claim_once_and_marks_its_outcome(pages):
+    links = pages["lessons.html"].select("a.claim")
+    assert sorted(link.text for link in links) == [f"C{number:02}" for number in range(1, 33)]
+    for link in links:
+        name, anchor = link["href"].split("#")
+        assert anchor == link.text
+        (outcome,) = set(VERDICTS) & set(link["class"])
+        assert outcome in pages[name].find(id=anchor)["class"]
+        assert link["title"].startswith(f"{anchor} {outcome.replace('-', ' ')}: ")
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
@@ -195,10 +225,30 @@ def test_pages_log_nothing_ask_no_other_host_and_fit_the_screen(
         page.goto(f"{home}/{name}", wait_until="networkidle")
         page.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
         page.evaluate("document.querySelectorAll('.toggle-button').forEach(it => it.click())")
+        page.evaluate("document.querySelectorAll('.predict input').forEach(it => it.click())")
         if page.evaluate(TOO_WIDE):
             faults.append(f"{name} is too wide")
     page.close()
     assert not faults
+
+
+def test_each_notebook_has_a_button_on_its_page_that_saves_it(browser, html):
+    def answer(route):
+        path = html / urlsplit(route.request.url).path.lstrip("/")
+        text = "application/json" if path.suffix == ".ipynb" else None  # which a browser would show
+        route.fulfill(path=path, content_type=text)
+
+    page = new_page(browser, theme="light", width=360)
+    page.route("http://localhost/**", answer)
+    for notebook in NOTEBOOKS:
+        page.goto(f"http://localhost/{notebook.stem}.html")
+        page.get_by_role("button", name="Download this page").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name=".ipynb").click()
+        assert download.value.suggested_filename == notebook.name
+        saved = html / urlsplit(download.value.url).path.lstrip("/")
+        assert saved.read_bytes() == notebook.read_bytes()
+    page.close()
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -1,7 +1,8 @@
 """Sphinx extension that collects the verdicts which the chapters' cells have shown.
 
 The directive ``verdicts`` lists all claims with verdict, findings and a link to the experiment; the
-role ``verdicts`` counts them: {verdicts}`holds` gives how many hold.
+role ``verdicts`` counts them: {verdicts}`holds` gives how many hold. The role ``claim`` links to a
+verdict and marks its outcome: {claim}`C12`.
 """
 
 from pathlib import Path
@@ -24,9 +25,10 @@ class VerdictError(SphinxError):
 
 
 def setup(app):
-    """Offer the directive and the role."""
+    """Offer the directive and the roles."""
     app.add_directive("verdicts", VerdictsDirective)
     app.add_role("verdicts", VerdictsRole())
+    app.add_role("claim", ClaimRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -96,6 +98,21 @@ class VerdictsRole(SphinxRole):
         return [nodes.Text(str(outcomes.count(self.text)))], []
 
 
+class ClaimRole(SphinxRole):
+    """A link to the verdict on a claim, with a sign for its outcome."""
+
+    def run(self):
+        """Make the link."""
+        found = _verdicts_of_the_book(self.env)
+        if self.text not in found:
+            raise VerdictError(f"claim: expected one of C01 to C{len(CLAIMS)}, got {self.text!r}")
+        verdict, notebook = found[self.text]
+        words = f"{self.text} {verdict.outcome}: {CLAIMS[self.text]}"
+        link = _link(self.text, verdict, notebook, reftitle=words)
+        link["classes"] += ["claim", _class_of(verdict)]
+        return [link], []
+
+
 class VerdictsDirective(SphinxDirective):
     """All claims in their order, each in a box as in its chapter."""
 
@@ -107,9 +124,8 @@ class VerdictsDirective(SphinxDirective):
     def _box(self, claim, verdict, notebook):
         title = nodes.paragraph("", "", nodes.strong(text=f"{claim} {verdict.outcome}."))
         title += nodes.Text(f" {CLAIMS[claim]} ")
-        box = nodes.container("", title, classes=["verdict", verdict.outcome.replace(" ", "-")])
-        target = f"{notebook.stem}.html#{claim}"
-        title += nodes.reference("", "See the experiment.", refuri=target, internal=True)
+        box = nodes.container("", title, classes=["verdict", _class_of(verdict)])
+        title += _link("See the experiment.", verdict, notebook)
         findings = nodes.bullet_list()
         for sentence, holds in verdict.findings.items():
             answer = "yes" if holds else "no"
@@ -119,3 +135,12 @@ class VerdictsDirective(SphinxDirective):
             )
         box += findings
         return box
+
+
+def _link(text, verdict, notebook, **attributes):
+    target = f"{notebook.stem}.html#{verdict.claim}"
+    return nodes.reference("", text, refuri=target, internal=True, **attributes)
+
+
+def _class_of(verdict):
+    return verdict.outcome.replace(" ", "-")
