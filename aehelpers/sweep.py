@@ -23,12 +23,14 @@ import pandas as pd
 
 
 class SweepError(RuntimeError):
-    """Some runs of a sweep raised; the message lists their settings and errors.
+    """Some runs of a sweep raised.
 
-    Attributes
+    Parameters
     ----------
+    message : str
+        Lists their settings and errors.
     table : pandas.DataFrame
-        The runs that succeeded, as `sweep` would have returned them.
+        The runs that succeeded, as `sweep` would have returned them; an attribute, too.
     """
 
     def __init__(self, message, table):
@@ -49,6 +51,7 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
     grid : dict of str to sequence
         Values of each argument; all their combinations are run.
     seeds : sequence of int
+        Each setting is run with each of them.
     folder : path, optional
         Where each result is kept as soon as it is there, so that an interrupted sweep goes on where
         it was. A run is done again if anything changes that it depends on: the function, what it
