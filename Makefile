@@ -53,7 +53,12 @@ lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
 		--generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file benchmarks/requirements.txt
 
+audit: .venv/ready  ## list the licences of all packages in licences.csv, and look for known vulnerabilities
+	$(BIN)/python tools/licences.py
+	@$(BIN)/uv tool run pip-audit --requirement requirements.txt --disable-pip --strict \
+		|| { echo "Not passed: pip-audit found what it lists, or, if it says ERROR, could not ask pypi.org and looked at nothing."; exit 1; }
+
 clean:  ## delete what was built, the environment included
 	rm -rf .venv .venv-bench _build .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh spread screens bench lock clean
+.PHONY: help book test lab refresh spread screens bench lock audit clean
