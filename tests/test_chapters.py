@@ -2,17 +2,22 @@
 
 from pathlib import Path
 import re
+import shutil
 
+from conftest import build_book
 import nbformat
 import pytest
+import yaml
 
-CHAPTERS = sorted((Path(__file__).parents[1] / "book").glob("*.ipynb"))
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+TEMPLATE = ROOT / "tools" / "chapter_template.ipynb"
 EXERCISE = re.compile(r"```\{exercise\} .+\n:label: (\S+)")
 SOLUTION = re.compile(r"```\{solution-start\} (\S+)\n:class: dropdown\n```")
 GLUE = re.compile(r"\{glue:text\}`(\w+)[:`]")
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+@pytest.fixture(params=[*CHAPTERS, TEMPLATE], ids=lambda path: path.stem)
 def chapter(request):
     return nbformat.read(request.param, as_version=4)
 
@@ -72,3 +77,22 @@ def test_no_line_of_text_begins_with_a_percent_sign_which_would_hide_it(chapter)
 def test_the_glued_names_of_two_chapters_differ():
     names = [name for path in CHAPTERS for name in glued_names(nbformat.read(path, as_version=4))]
     assert len(names) == len(set(names))
+
+
+def test_every_chapter_is_in_the_contents_and_introduced_on_the_first_page():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    in_contents = [chapter["file"] for chapter in toc["parts"][0]["chapters"]]
+    assert sorted(in_contents) == [path.stem for path in CHAPTERS]
+    index = (ROOT / "book" / "index.md").read_text()
+    assert re.findall(r"^- \[.+\]\((\w+)\.ipynb\): ", index, re.MULTILINE) == in_contents
+
+
+def test_a_chapter_made_from_the_template_builds_without_a_warning(tmp_path):
+    book, toc = tmp_path / "book", tmp_path / "_toc.yml"
+    shutil.copytree(ROOT / "book", book, ignore=shutil.ignore_patterns("*.ipynb"))
+    (book / "made.ipynb").write_text(TEMPLATE.read_text().replace("template", "made"))
+    others = [{"file": "glossary"}, {"file": "bibliography"}]  # where its links lead
+    toc.write_text(yaml.safe_dump({"format": "jb-book", "root": "made", "chapters": others}))
+    run, pages = build_book(tmp_path, source=book, toc=toc)
+    assert run.returncode == 0, run.stderr
+    assert 'id="ex-made-ten"' in (pages / "made.html").read_text()
