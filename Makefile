@@ -32,7 +32,7 @@ refresh: .venv/ready  ## re-execute the notebooks and store their outputs; some:
 	$(BIN)/python tools/refresh.py $(NOTEBOOKS)
 
 spread: .venv/ready  ## measure how far outputs move under other conditions, and set the tolerances from it
-	$(BIN)/python tools/spread.py --write
+	$(BIN)/python tools/spread.py --write $(NOTEBOOKS)
 
 screens: book  ## take pictures of all pages, both themes and two widths
 	$(BIN)/python tools/screenshots.py
