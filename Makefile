@@ -55,7 +55,8 @@ lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
 
 audit: .venv/ready  ## list the licences of all packages in licences.csv, and look for known vulnerabilities
 	$(BIN)/python tools/licences.py
-	@$(BIN)/uv tool run pip-audit --requirement requirements.txt --disable-pip --strict \
+	@$(BIN)/uv tool run pip-audit --strict --disable-pip \
+		--requirement requirements.txt --requirement benchmarks/requirements.txt \
 		|| { echo "Not passed: pip-audit found what it lists, or, if it says ERROR, could not ask pypi.org and looked at nothing."; exit 1; }
 
 clean:  ## delete what was built, the environment included

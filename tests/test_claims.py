@@ -44,7 +44,9 @@ def test_a_finding_is_shown_with_its_answer_and_escaped():
 
 
 def test_an_unknown_claim_is_refused():
-    with pytest.raises(ValueError, match=f"claim: expected one of C01 to C{len(CLAIMS)}, got 'C99'"):
+    with pytest.raises(
+        ValueError, match=f"claim: expected one of C01 to C{len(CLAIMS)}, got 'C99'"
+    ):
         Verdict("C99", {"x": True})
 
 
