@@ -57,7 +57,7 @@ audit: .venv/ready  ## list the licences of all packages in licences.csv, and lo
 	$(BIN)/python tools/licences.py
 	@$(BIN)/uv tool run pip-audit --strict --disable-pip \
 		--requirement requirements.txt --requirement benchmarks/requirements.txt \
-		|| { echo "Not passed: pip-audit found what it lists, or, if it says ERROR, could not ask pypi.org and looked at nothing."; exit 1; }
+		|| { echo "Not passed: pip-audit found what it lists; or, if it ends with an error, it could not ask pypi.org, and nothing was audited."; exit 1; }
 
 clean:  ## delete what was built, the environment included
 	rm -rf .venv .venv-bench _build .pytest_cache .ruff_cache
