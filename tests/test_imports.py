@@ -51,8 +51,9 @@ def home(name, folder):
     if first in DRAWN_LIBRARIES:
         return first
     if first == "aehelpers":
-        module = f"aehelpers/{rest.partition('.')[0]}"
-        return module if folder == "aehelpers" and module in IMPORTED else "aehelpers"
+        if folder != "aehelpers":
+            return "aehelpers"
+        return f"aehelpers/{rest.partition('.')[0]}" if rest else None  # itself is there anyway
     for other in ("tools", "tests", "benchmarks"):  # are on the path of the tests and tools
         if f"{other}/{first}" in IMPORTED:
             return f"{other}/{first}" if folder == other == "tools" else other
