@@ -32,7 +32,7 @@ refresh: .venv/ready  ## re-execute the notebooks and store their outputs; some:
 	$(BIN)/python tools/refresh.py $(NOTEBOOKS)
 
 spread: .venv/ready  ## measure how far outputs move under other conditions, and set the tolerances from it
-	$(BIN)/python tools/spread.py --write
+	$(BIN)/python tools/spread.py --write $(NOTEBOOKS)
 
 screens: book  ## take pictures of all pages, both themes and two widths
 	$(BIN)/python tools/screenshots.py
@@ -53,7 +53,13 @@ lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
 		--generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file benchmarks/requirements.txt
 
+audit: .venv/ready  ## list the licences of all packages in licences.csv, and look for known vulnerabilities
+	$(BIN)/python tools/licences.py
+	@$(BIN)/uv tool run pip-audit --strict --disable-pip \
+		--requirement requirements.txt --requirement benchmarks/requirements.txt \
+		|| { echo "Not passed: pip-audit found what it lists; or, if it ends with an error, it could not ask pypi.org, and nothing was audited."; exit 1; }
+
 clean:  ## delete what was built, the environment included
 	rm -rf .venv .venv-bench _build .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh spread screens bench lock clean
+.PHONY: help book test lab refresh spread screens bench lock audit clean

@@ -5,8 +5,6 @@ Import this package before NumPy and Keras: they read their settings from the en
 
 import os
 
-__version__ = "0.1.0"
-
 for _name, _value in {
     # The compiled training loop is TensorFlow's.
     "KERAS_BACKEND": "tensorflow",

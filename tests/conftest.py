@@ -10,17 +10,21 @@ from screenshots import chromium
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session")
-def build(tmp_path_factory):
-    """The finished run of `make book`, into an empty folder, and the folder of its pages."""
-    folder = tmp_path_factory.mktemp("book")
+def build_book(folder, source="book", toc=ROOT / "_toc.yml"):
+    """The finished run of `make book`, into a folder, and the folder of its pages."""
     command = [
         Path(sys.executable).with_name("jupyter-book"),
-        *("build", "book", "--config", "_config.yml", "--toc", ROOT / "_toc.yml"),
+        *("build", source, "--config", "_config.yml", "--toc", toc),
         *("--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"),
     ]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return run, folder / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """The book, built from nothing, see `build_book`."""
+    return build_book(tmp_path_factory.mktemp("book"))
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,17 @@
 
 from pathlib import Path
 import re
+import shutil
 
+from conftest import build_book
 import nbformat
 import pytest
+import yaml
 
-BOOK = Path(__file__).parents[1] / "book"
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
+TEMPLATE = ROOT / "tools" / "chapter_template.ipynb"
 EXERCISE = re.compile(r"```\{exercise\} .+\n:label: (\S+)")
 SOLUTION = re.compile(r"```\{solution-start\} (\S+)\n:class: dropdown\n```")
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
@@ -15,7 +20,7 @@ TEXT_OR_SIGN = re.compile(r"\\text\{.*?\}|\\(?!beta|mu|rho|sigma|varepsilon)[a-z
 GLUE = re.compile(r"\{glue:text\}`(\w+)[:`]")
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+@pytest.fixture(params=[*CHAPTERS, TEMPLATE], ids=lambda path: path.stem)
 def chapter(request):
     return nbformat.read(request.param, as_version=4)
 
@@ -97,3 +102,22 @@ def letters(text):
         for formula in formulas
         for letter in re.findall(r"\\?[A-Za-z]+", TEXT_OR_SIGN.sub(" ", formula))
     }
+
+
+def test_every_chapter_is_in_the_contents_and_introduced_on_the_first_page():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    in_contents = [chapter["file"] for chapter in toc["parts"][0]["chapters"]]
+    assert sorted(in_contents) == [path.stem for path in CHAPTERS]
+    index = (BOOK / "index.md").read_text()
+    assert re.findall(r"^- \[.+\]\((\w+)\.ipynb\): ", index, re.MULTILINE) == in_contents
+
+
+def test_a_chapter_made_from_the_template_builds_without_a_warning(tmp_path):
+    book, toc = tmp_path / "book", tmp_path / "_toc.yml"
+    shutil.copytree(BOOK, book, ignore=shutil.ignore_patterns("*.ipynb"))
+    (book / "made.ipynb").write_text(TEMPLATE.read_text().replace("template", "made"))
+    others = [{"file": "glossary"}, {"file": "bibliography"}]  # where its links lead
+    toc.write_text(yaml.safe_dump({"format": "jb-book", "root": "made", "chapters": others}))
+    run, pages = build_book(tmp_path, source=book, toc=toc)
+    assert run.returncode == 0, run.stderr
+    assert 'id="ex-made-ten"' in (pages / "made.html").read_text()

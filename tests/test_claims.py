@@ -32,6 +32,11 @@ def test_there_are_32_claims_numbered_without_a_gap():
     assert list(CLAIMS) == [f"C{number:02}" for number in range(1, 33)]
 
 
+def test_the_texts_say_how_many_claims_there_are():
+    for name in ("index.md", "claims.md"):
+        assert f"{len(CLAIMS)} claims" in (BOOK / name).read_text(), name
+
+
 def test_a_finding_is_shown_with_its_answer_and_escaped():
     shown = Verdict("C02", {"1 < 2": True})._repr_html_()
     assert '<div class="verdict holds" id="C02">' in shown
@@ -39,7 +44,9 @@ def test_a_finding_is_shown_with_its_answer_and_escaped():
 
 
 def test_an_unknown_claim_is_refused():
-    with pytest.raises(ValueError, match="claim: expected one of C01 to C32, got 'C99'"):
+    with pytest.raises(
+        ValueError, match=f"claim: expected one of C01 to C{len(CLAIMS)}, got 'C99'"
+    ):
         Verdict("C99", {"x": True})
 
 

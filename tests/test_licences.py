@@ -1,0 +1,114 @@
+"""Tests of what may be done with the book, and of the credit it gives."""
+
+import csv
+from email.message import Message
+from importlib.metadata import PackageNotFoundError
+from importlib.resources import files
+import json
+from pathlib import Path
+import re
+import subprocess
+import sys
+import tomllib
+
+import licences
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ABOUT = (ROOT / "book" / "about.md").read_text()
+ADDRESS = re.compile(r"https://[^\s)]+")
+
+
+def test_the_licences_are_those_that_the_project_names():
+    assert PROJECT["license"] == "MIT"
+    assert PROJECT["license-files"] == ["LICENSE"]
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License\n")
+    text = (ROOT / "LICENSE-text").read_text()
+    assert "Creative Commons Attribution 4.0 International Public License" in text
+    assert ADDRESS.search(text)[0] in ABOUT
+
+
+def test_the_photographs_have_the_whole_credit_that_scikit_learn_asks_for():
+    credit = files("sklearn.datasets.images").joinpath("README.txt").read_text()
+    assert len(ADDRESS.findall(credit)) == 6
+    assert set(ADDRESS.findall(credit)) <= set(ADDRESS.findall(ABOUT))
+    (name,) = set(re.findall("Some rights reserved by (.+) ", credit))
+    notebook = json.loads((ROOT / "book" / "compression.ipynb").read_text())
+    figures = (cell["metadata"].get("mystnb", {}).get("figure", {}) for cell in notebook["cells"])
+    (caption,) = [figure["caption"] for figure in figures if "photograph is" in str(figure)]
+    for part in (name, "vultilion", "CC BY 2.0"):
+        assert part in caption
+
+
+# The licences of the packages that the book needs
+
+
+def package(monkeypatch, **said):
+    """Let every package say this of itself."""
+    description = Message()
+    for key, values in said.items():
+        for value in values if isinstance(values, list) else [values]:
+            description[key.replace("_", "-")] = value
+    monkeypatch.setattr(licences, "metadata", lambda _: description)
+
+
+BSD = "License :: OSI Approved :: BSD License"
+GPL = "License :: OSI Approved :: GNU General Public License (GPL)"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"License_Expression": "MIT OR GPL-3.0-only", "Classifier": BSD}, "MIT OR GPL-3.0-only"),
+        ({"License": "BSD-3-Clause", "Classifier": BSD}, "BSD-3-Clause"),
+        ({"License": "Apache License 2.0"}, "Apache-2.0"),
+        ({"License": "Redistribution and use in source", "Classifier": BSD}, "BSD"),
+        ({"Classifier": [BSD, GPL]}, "BSD AND GNU General Public License (GPL)"),
+        ({"License": "Ask the author.\n        Politely."}, "Ask the author."),
+        ({"Classifier": "Topic :: Software Development"}, "unknown"),
+    ],
+)
+def test_a_licence_is_taken_from_where_the_package_names_it(monkeypatch, said, expected):
+    package(monkeypatch, **said)
+    assert licences.licence("some") == expected
+
+
+def test_a_package_that_is_not_installed_has_an_unknown_licence(monkeypatch):
+    def missing(_):
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(licences, "metadata", missing)
+    assert licences.licence("some") == "unknown"
+
+
+def test_each_part_of_an_expression_has_to_be_allowed():
+    assert licences.refused("MIT AND BSD-3-Clause OR Apache-2.0") == []
+    assert licences.refused("MIT OR GPL-3.0-only AND BSL-1.1") == ["GPL-3.0-only", "BSL-1.1"]
+    assert licences.refused("unknown") == ["unknown"]
+
+
+def test_the_table_has_every_locked_package_with_its_licence():
+    with licences.TABLE.open() as file:
+        table = dict(list(csv.reader(file))[1:])
+    assert table == {name: licences.licence(name) for name in licences.locked_packages()}
+    assert "tensorflow" in table
+    assert "appnope" in table  # only macOS needs it
+
+
+def test_a_licence_that_is_not_allowed_ends_with_an_error_that_names_it(tmp_path):
+    program = (
+        "import licences, pathlib; licences.TABLE = pathlib.Path('licences.csv'); "
+        "licences.ALLOWED -= {'MIT-CMU'}; licences.main()"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "tools")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (1, "")
+    assert "pillow: the licence 'MIT-CMU' is not among those" in run.stdout
+    assert "pillow,MIT-CMU\n" in (tmp_path / "licences.csv").read_text()
