@@ -36,7 +36,7 @@ def test_the_photographs_have_the_whole_credit_that_scikit_learn_asks_for():
     (name,) = set(re.findall("Some rights reserved by (.+) ", credit))
     notebook = json.loads((ROOT / "book" / "compression.ipynb").read_text())
     figures = (cell["metadata"].get("mystnb", {}).get("figure", {}) for cell in notebook["cells"])
-    (caption,) = [figure["caption"] for figure in figures if "photograph is" in str(figure)]
+    (caption,) = [figure["caption"] for figure in figures if "photograph," in str(figure)]
     for part in (name, "vultilion", "CC BY 2.0"):
         assert part in caption
 
