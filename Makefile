@@ -37,6 +37,9 @@ spread: .venv/ready  ## measure how far outputs move under other conditions, and
 screens: book  ## take pictures of all pages, both themes and two widths
 	$(BIN)/python tools/screenshots.py
 
+pdf: book  ## print the book as one PDF, with the solutions in an appendix
+	$(BIN)/python tools/pdf.py
+
 .venv-bench/ready: benchmarks/requirements.txt
 	@echo "Setting up .venv-bench, with JAX and PyTorch; this takes some minutes."
 	@$(PYTHON) -m venv --clear .venv-bench
@@ -62,4 +65,4 @@ audit: .venv/ready  ## list the licences of all packages in licences.csv, and lo
 clean:  ## delete what was built, the environment included
 	rm -rf .venv .venv-bench _build .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh spread screens bench lock audit clean
+.PHONY: help book test lab refresh spread screens pdf bench lock audit clean
