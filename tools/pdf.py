@@ -75,7 +75,8 @@ def _bound(chapters, styles, folder):
     """The document: title, contents, chapters, appendix."""
     book = BeautifulSoup(
         '<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"></head>'
-        '<body><main class="bd-content"><article class="bd-article"></article></main></body></html>',
+        '<body><main class="bd-content"><article class="bd-article"></article></main></body>'
+        "</html>",
         "html.parser",
     )
     title = chapters[0].h1.get_text()
