@@ -115,7 +115,7 @@ def _appendix(book, chapters):
 
 
 def _contents(book, chapters):
-    contents = book.new_tag("nav", attrs={"class": "chapter contents"})
+    contents = book.new_tag("nav", attrs={"class": "chapter book-contents"})
     contents.append(book.new_tag("h1", string="Contents"))
     contents.append(_list(book, [(chapter, chapter.h1) for chapter in chapters]))
     for chapter, item in zip(chapters, contents.ul.find_all("li"), strict=True):
