@@ -43,7 +43,7 @@ MARK_TARGETS = """() => {
 }"""
 
 # The element in focus: its place among the targets, the colours of its outline, which may be that
-# of what it stands in, and of the ground behind it, and whether it casts a shadow that it did not cast before.
+# of what it stands in, and of the ground behind it, and whether it casts a shadow only now.
 FOCUSED = """() => {
     const it = document.activeElement;
     if (it === document.body) return null; // after the last
