@@ -1,6 +1,7 @@
 """What several tests need: the pages, built from nothing, and a browser to look at them."""
 
 from pathlib import Path
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,12 @@ import pytest
 from screenshots import chromium
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Show, in a browser, all that a page hides at first: solutions, code, and answers to predictions.
+OPEN_ALL = """() => {
+    const closed = "details:not([open]) > summary, .toggle-button, .predict input";
+    document.querySelectorAll(closed).forEach(it => it.click());
+}"""
 
 
 def build_book(folder, source="book", toc=ROOT / "_toc.yml"):
@@ -38,3 +45,15 @@ def html(build):
 def browser():
     with chromium() as browser:
         yield browser
+
+
+def contrast(colour, other):
+    """The contrast ratio of WCAG 2 between two colours, as Chromium writes them: rgb(r, g, b)."""
+
+    def luminance(colour):
+        channels = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted([luminance(colour), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)

@@ -1,27 +1,30 @@
 """What a reader gets: the pages, built from nothing, and the outputs that the notebooks store."""
 
+from base64 import b64decode
 import itertools
-from pathlib import Path
 import re
 from urllib.parse import unquote, urljoin, urlsplit
 
 from aehelpers.claims import CLAIMS
 from bs4 import BeautifulSoup
+from conftest import contrast, OPEN_ALL, ROOT
 from docutils import nodes
 import mathml
 import nbformat
-from outputs import NETWORK
+from outputs import decode_picture, NETWORK
+from PIL import Image
 import pytest
 from screenshots import new_page, THEMES
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 SENTENCE = re.compile(r"[A-Z0-9]\S*( \S+){4,}\.")
 LOCAL_PATH = re.compile(r"/home/|/root/|/tmp|/Users/|[A-Z]:\\|site-packages")
 # An admonition cuts off what does not fit, so the page alone would not show it.
 TOO_WIDE = """[...document.querySelectorAll("html, .admonition, .predict")]
     .some(it => it.scrollWidth > it.clientWidth)"""
+# Bytes of a page with all that it loads: one of words, and one with figures or live networks.
+LIGHT, HEAVY = 1_000_000, 2_300_000
 VERDICTS = ["holds", "holds-with-a-condition", "does-not-hold"]
 
 
@@ -37,18 +40,6 @@ def stored_outputs(notebook):
     """Every output in a notebook, beside its cell."""
     cells = nbformat.read(notebook, as_version=4).cells
     return [(cell, output) for cell in cells for output in cell.get("outputs", [])]
-
-
-def contrast(colour, other):
-    """The contrast ratio of WCAG 2 between two colours, as Chromium writes them: rgb(r, g, b)."""
-
-    def luminance(colour):
-        channels = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    dark, light = sorted([luminance(colour), luminance(other)])
-    return (light + 0.05) / (dark + 0.05)
 
 
 def test_the_book_builds_without_a_warning(build):
@@ -171,6 +162,21 @@ def test_stored_outputs_hold_no_local_path_no_warning_and_no_error(notebook):
         assert "warning" not in text.lower(), text
 
 
+def test_pages_show_the_stored_pictures_pixel_by_pixel_in_a_smaller_file(html, pages):
+    stored, shown = {}, {}
+    for notebook in NOTEBOOKS:
+        for _, output in stored_outputs(notebook):
+            if picture := output.get("data", {}).get("image/png"):
+                stored[decode_picture(picture).tobytes()] = len(b64decode(picture))
+    for page in pages.values():
+        for picture in page.select("article .cell_output img"):
+            path = html / picture["src"]
+            shown[Image.open(path).convert("RGBA").tobytes()] = path.stat().st_size
+    assert shown.keys() <= stored.keys()
+    assert len(shown) > 50
+    assert sum(shown.values()) < 0.7 * sum(stored[pixels] for pixels in shown)
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
 def test_every_cell_that_draws_describes_its_picture_in_its_metadata(notebook):
     for cell, output in stored_outputs(notebook):
@@ -205,9 +211,13 @@ def test_pages_log_nothing_ask_no_other_host_and_fit_the_screen(
 ):
     home = html.as_uri() if address == "file://" else address
     faults = []
+    weight = 0
 
     def answer(route):
-        route.fulfill(path=html / urlsplit(route.request.url).path.lstrip("/"))
+        nonlocal weight
+        path = html / urlsplit(route.request.url).path.lstrip("/")
+        weight += path.stat().st_size
+        route.fulfill(path=path)
 
     def note_message(message):
         if message.type in ("error", "warning"):
@@ -218,17 +228,21 @@ def test_pages_log_nothing_ask_no_other_host_and_fit_the_screen(
             faults.append(request.url)
 
     page = new_page(browser, theme=theme, width=width)
+    page.clock.install()
     page.route("http://localhost/**", answer)
     page.on("console", note_message)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", note_request)
     for name in [*pages, "search.html?q=autoencoder"]:
-        page.goto(f"{home}/{name}", wait_until="networkidle")
-        page.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
-        page.evaluate("document.querySelectorAll('.toggle-button').forEach(it => it.click())")
-        page.evaluate("document.querySelectorAll('.predict input').forEach(it => it.click())")
+        weight = 0
+        page.goto(f"{home}/{name}")
+        page.evaluate(OPEN_ALL)
+        page.clock.run_for(1000)  # what a page does within a second of its own, at once
         if page.evaluate(TOO_WIDE):
             faults.append(f"{name} is too wide")
+        plain = not pages[urlsplit(name).path].select(".cell_output img, ae-playground")
+        if weight > (LIGHT if plain else HEAVY):
+            faults.append(f"{name} weighs {weight:,} bytes")
     page.close()
     assert not faults
 
