@@ -46,7 +46,8 @@ pdf: book  ## print the book as one PDF, with the solutions in an appendix
 	@.venv-bench/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
-bench: .venv-bench/ready  ## compare the speed of training with what one would use instead
+bench: .venv/ready .venv-bench/ready  ## time sweeps, and training beside what one would use instead
+	$(BIN)/python benchmarks/sweep_speed.py
 	PYTHONPATH=. .venv-bench/bin/python benchmarks/training_speed.py
 
 lock: .venv/ready  ## lock the newest versions that pyproject.toml allows

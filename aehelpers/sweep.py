@@ -7,11 +7,11 @@ from importlib.metadata import packages_distributions, version
 import inspect
 import itertools
 import json
-from numbers import Number
 import os
 from pathlib import Path
 import sys
 import tempfile
+from threading import RLock
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
 import aehelpers
@@ -41,8 +41,9 @@ class SweepError(RuntimeError):
 def sweep(function, grid, seeds, *, folder=None, scheduler=None):
     """Call ``function(**setting, seed=seed)`` for each setting of a grid and each seed.
 
-    The calls run side by side, one a core, in processes of their own; so what a call changes, it
-    changes for itself alone. The results do not depend on where it runs.
+    The calls run side by side, one a core, in processes of their own where there are several cores;
+    so a function should neither change nor count on anything outside of it. If each call seeds what
+    it draws, the results do not depend on where it runs.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
     grid : dict of str to sequence
         Values of each argument; all their combinations are run.
     seeds : sequence of int
-        Each setting is run with each of them.
+        Whole numbers from 0; each setting is run with each of them.
     folder : path, optional
         Where each result is kept as soon as it is there, so that an interrupted sweep goes on where
         it was. A run is done again if anything changes that it depends on: the function, what it
@@ -73,7 +74,8 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
         If the function does not take the settings, or, with a folder, uses something that cannot be
         told apart from its like, such as a model.
     ValueError
-        If the grid or the seeds are empty, or a seed is not a whole number from 0.
+        If the grid or the seeds are empty or no sequences, the grid names the seed, or a seed is
+        not a whole number from 0.
     SweepError
         After all other runs are done, if some raised or did not return what they should.
     """
@@ -98,12 +100,12 @@ class _Failure(str):
 
 
 def _runs(function, grid, seeds):
-    seeds = list(seeds)
-    if not grid or not seeds:
-        raise ValueError(f"grid, seeds: expected some of each, got {grid!r} and {seeds!r}")
-    for name, values in grid.items():
-        if isinstance(values, str) or not len(values):
-            raise ValueError(f"grid[{name!r}]: expected a sequence of values, got {values!r}")
+    if not isinstance(grid, dict) or not grid or "seed" in grid:
+        raise ValueError(f"grid: expected a dict of settings without the seed, got {grid!r}")
+    sequences = {f"grid[{name!r}]": values for name, values in grid.items()} | {"seeds": seeds}
+    for name, values in sequences.items():
+        if isinstance(values, str) or not hasattr(values, "__len__") or not len(values):
+            raise ValueError(f"{name}: expected a sequence of values, got {values!r}")
     for seed in seeds:
         check_seed(seed)
     values = itertools.product(*grid.values())
@@ -118,9 +120,14 @@ def _runs(function, grid, seeds):
     return runs
 
 
+# A Dask worker may have several threads, but they share Keras' seed: one would disturb the other.
+_one_run_a_process = RLock()
+
+
 def _run(function, i, run):
     try:
-        return i, _checked(function(**run), run)
+        with _one_run_a_process:
+            return i, _checked(function(**run), run)
     except Exception as error:  # one run may not lose the others
         return i, _Failure(f"{type(error).__name__}: {error}")
 
@@ -134,7 +141,7 @@ def _checked(result, run):
     for name, value in result.items():
         if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
             value = value.item()
-        if not isinstance(name, str) or not isinstance(value, Number | str):
+        if not isinstance(name, str) or not isinstance(value, int | float | str):
             raise TypeError(f"expected numbers and words, got {name!r}: {value!r}")
         found[name] = value
     return found
@@ -149,8 +156,11 @@ def _calls(scheduler):
     from distributed import as_completed, Client
 
     def call_on_cluster(function, runs):
-        # Not pure: a Dask that has seen the same call may not answer for a function that changed.
-        calls = [client.submit(_run, function, i, run, pure=False) for i, run in runs]
+        # The function, and all data that it holds, travels once; each worker has it in case others
+        # go. No hash, not pure: one that Dask has seen may not answer for one that changed.
+        client.wait_for_workers(1)
+        sent = client.scatter(function, broadcast=True, hash=False)
+        calls = [client.submit(_run, sent, i, run, pure=False) for i, run in runs]
         for _, result in as_completed(calls, with_results=True):
             yield result
 
@@ -232,20 +242,21 @@ def _identity(value):
         return [type(value).__name__, *map(_identity, value)]
     if isinstance(value, dict):
         return [[_identity(key), _identity(item)] for key, item in value.items()]
-    if isinstance(value, ModuleType):
+    if isinstance(value, ModuleType) and _is_installed(value.__name__):
         return [value.__name__, _version(value.__name__)]
-    if isinstance(value, type | FunctionType | BuiltinFunctionType) and _is_installed(value):
+    code = isinstance(value, type | FunctionType | BuiltinFunctionType)
+    if code and _is_installed(value.__module__):
         return [value.__module__, value.__qualname__, _version(value.__module__)]
     if isinstance(value, FunctionType):
         return [inspect.getsource(value), _identity(_used_by(value))]
     raise TypeError(
-        f"function: with a folder, expected one that uses functions, modules, numbers, words and "
-        f"arrays, got one that uses {value!r}; make it a part of the function"
+        f"function: with a folder, expected one that uses functions, installed modules, numbers, "
+        f"words and arrays, got one that uses {value!r}; make it a part of the function"
     )
 
 
-def _is_installed(value):
-    return value.__module__.partition(".")[0] in _installed()
+def _is_installed(module):
+    return str(module).partition(".")[0] in _installed()
 
 
 @cache

@@ -473,13 +473,13 @@ def summarise(results):
     return rows
 
 
-def machine():
-    """Name what the times depend on: processor, cores and versions, as a dict."""
+def machine(*libraries):
+    """Name what the times depend on: processor, cores and the libraries' versions, as a dict."""
     cpuinfo = Path("/proc/cpuinfo")  # Linux's, where Python itself knows no name
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
     named = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     processor = named[1] if named else platform.processor() or platform.machine()
-    versions = {name: version(name) for name in ("keras", "tensorflow", "jax", "torch")}
+    versions = {name: version(name) for name in libraries}
     return {"processor": processor, "cores": os.cpu_count(), **versions}
 
 
@@ -498,13 +498,14 @@ def main():
         return
 
     rows = summarise(measure_all())
+    described = machine("keras", "tensorflow", "jax", "torch")
     unfinished = SUMMARY.with_suffix(".unfinished")
     with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*rows[0], *machine()], lineterminator="\n")
+        writer = csv.DictWriter(file, [*rows[0], *described], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row | machine() for row in rows)
+        writer.writerows(row | described for row in rows)
     os.replace(unfinished, SUMMARY)
-    print(tabulate([machine()], "keys"), tabulate(rows, "keys"), sep="\n\n")
+    print(tabulate([described], "keys"), tabulate(rows, "keys"), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -5,16 +5,16 @@ import os
 from pathlib import Path
 import re
 import signal
-import subprocess
-import sys
 from threading import Thread
 import time
+from types import ModuleType
 
 from aehelpers.progress import Progress
 from aehelpers.sweep import sweep, SweepError
 import numpy as np
 import pandas as pd
 import pytest
+import sweep_speed
 
 GRID = {"size": [2, 8], "rate": [0.5, 0.25]}
 
@@ -86,6 +86,7 @@ def test_a_run_that_raises_is_named_with_its_setting_and_loses_no_other():
         (3, "expected a dict of results, got 3"),
         ({"loss": [1, 2]}, r"expected numbers and words, got 'loss': \[1, 2\]"),
         ({"size": 1}, "expected results named unlike settings, got size"),
+        ({"root": 1j}, "expected numbers and words, got 'root': 1j"),
     ],
 )
 def test_a_result_that_fits_no_table_is_refused(result, message):
@@ -96,8 +97,12 @@ def test_a_result_that_fits_no_table_is_refused(result, message):
 @pytest.mark.parametrize(
     ("grid", "seeds", "message"),
     [
-        ({}, [0], "grid, seeds: expected some of each"),
-        ({"size": [1]}, [], "grid, seeds: expected some of each"),
+        ({}, [0], "grid: expected a dict of settings without the seed, got {}"),
+        ([1], [0], r"grid: expected a dict of settings without the seed, got \[1\]"),
+        ({"seed": [1]}, [0], "grid: expected a dict of settings without the seed, got"),
+        ({"size": [1]}, [], r"seeds: expected a sequence of values, got \[\]"),
+        ({"size": [1]}, 5, "seeds: expected a sequence of values, got 5"),
+        ({"size": 1}, [0], r"grid\['size'\]: expected a sequence of values, got 1"),
         ({"size": []}, [0], r"grid\['size'\]: expected a sequence of values, got \[\]"),
         ({"size": "large"}, [0], r"grid\['size'\]: expected a sequence of values, got 'large'"),
         ({"size": [1]}, [-1], "seed: expected a whole number from 0, got -1"),
@@ -167,9 +172,10 @@ def test_what_a_function_uses_is_part_of_it(run_with_folder):
     assert (table["twice"].tolist(), ran) == ([4, 8, 12], ["1", "2", "3"])
 
 
-def test_a_function_that_uses_what_cannot_be_identified_is_refused(run_with_folder):
-    with pytest.raises(TypeError, match=r"got one that uses <object object"):
-        run_with_folder(scaled(noted(str(run_with_folder.notes)), object()))
+@pytest.mark.parametrize("used", [object(), ModuleType("of_my_own")])
+def test_a_function_that_uses_what_cannot_be_identified_is_refused(run_with_folder, used):
+    with pytest.raises(TypeError, match=re.escape(f"got one that uses {used}")):
+        run_with_folder(scaled(noted(str(run_with_folder.notes)), used))
 
 
 def damage(content):
@@ -212,27 +218,9 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_pat
 
 
 @pytest.fixture
-def cluster(tmp_path):
-    """A scheduler and two workers on this machine: the scheduler's address, and the workers."""
-    file = tmp_path / "scheduler.json"
-
-    def start(*arguments):
-        command = [sys.executable, "-m", "dask", *arguments, "--scheduler-file", file]
-        return subprocess.Popen(
-            [*command, "--no-dashboard"],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0")]
-    wait_for(file.exists)
-    worker = ["worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path)]
-    processes += [start(*worker), start(*worker)]
-    yield json.loads(file.read_text())["address"], processes[1:]
-    for process in processes:
-        process.kill()
-        process.wait()
+def cluster():
+    with sweep_speed.cluster(workers=2, threads=2) as found:
+        yield found
 
 
 def test_a_cluster_that_loses_a_worker_gives_the_same_table(cluster, tmp_path):
@@ -240,10 +228,14 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_table(cluster, tmp_path):
     notes = tmp_path / "notes"
     notes.mkdir()
 
+    data = np.ones(2_000_000)  # so large that Dask warns, and a warning fails, if each run gets it
+
     def slow(size, rate, seed):
+        assert data.all()
+        os.environ["SEED"] = str(seed)  # the process has one, as it has one seed of Keras
         Path(notes, f"{os.getpid()} {size} {rate} {seed}").touch()
         time.sleep(0.3)
-        return product(size, rate, seed)
+        return product(size, rate, seed) | {"found": int(os.environ["SEED"])}
 
     def kill():
         wait_for(lambda: len({name.split()[0] for name in calls(notes)}) == 2)
@@ -254,6 +246,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_table(cluster, tmp_path):
     table = sweep(slow, GRID, range(3), scheduler=address)
     killer.join()
     assert workers[0].wait() == -signal.SIGKILL
-    pd.testing.assert_frame_equal(table, sweep(product, GRID, range(3)))
+    expected = sweep(product, GRID, range(3)).assign(found=lambda table: table["seed"])
+    pd.testing.assert_frame_equal(table, expected)
     ran = [name.split()[1:] for name in calls(notes)]
     assert len(ran) == 13  # twelve runs, and once more the one that the lost worker had begun

@@ -194,7 +194,9 @@ def test_where_there_is_no_floor_there_is_no_ratio_to_it():
 def test_table_is_stored_as_it_is_shown_with_the_machine(monkeypatch, tmp_path, capsys):
     measured = results("fit on all cores", [2, 2]) | results("fit on one thread", [4, 4])
     monkeypatch.setattr(training_speed, "measure_all", lambda: measured)
-    monkeypatch.setattr(training_speed, "machine", lambda: {"processor": "a new one", "cores": 3})
+    monkeypatch.setattr(
+        training_speed, "machine", lambda *_: {"processor": "a new one", "cores": 3}
+    )
     monkeypatch.setattr(training_speed, "SUMMARY", tmp_path / "speed.csv")
     monkeypatch.setattr(sys, "argv", ["training_speed.py"])
     training_speed.main()

@@ -1,0 +1,197 @@
+"""Compare what a sweep takes on one core, on all, and on a Dask cluster on this machine.
+
+Prints the table and writes it to sweep_speed.csv. Each sweep has a process of its own, which
+starts where the first result is still far; with --epochs the program is such a process, and prints
+the seconds.
+"""
+
+import argparse
+from contextlib import contextmanager, redirect_stdout
+import csv
+import json
+import os
+from pathlib import Path
+from statistics import median
+import subprocess
+import sys
+from tempfile import TemporaryDirectory
+import time
+
+from tabulate import tabulate
+from training_speed import machine
+
+SUMMARY = Path(__file__).with_suffix(".csv")
+ROUNDS = 3
+GRID = {"code_size": [8, 32], "penalty": [0, 1e-3]}
+SEEDS = range(5)
+EPOCHS = [30, 150]
+CORES = sorted(os.sched_getaffinity(0))
+# What runs the sweep: the cores that it may use, and whether Dask has them.
+WAYS = {"one core": (CORES[:1], False), "all cores": (CORES, False), "Dask": (CORES, True)}
+
+
+def time_sweep(epochs, scheduler):
+    """Run the chapter's sweep over a smaller grid.
+
+    Parameters
+    ----------
+    epochs : int
+        How long each run trains.
+    scheduler : str or None
+        As `sweep` takes it.
+
+    Returns
+    -------
+    float
+        Seconds, the start of processes and the compilation included.
+    """
+    from aehelpers.data import load_mnist
+    from aehelpers.metrics import bce
+    from aehelpers.models import shallow_autoencoder
+    from aehelpers.sweep import sweep
+    from aehelpers.training import train
+    from keras.regularizers import L1
+    import numpy as np
+
+    digits = load_mnist("small")
+
+    def measure(code_size, penalty, seed):
+        model = shallow_autoencoder(code_size, seed=seed, code_penalty=L1(penalty)).autoencoder
+        train(model, digits.x_train, epochs=epochs, seed=seed)
+        return {"loss": bce(digits.x_test, np.asarray(model(digits.x_test))).mean()}
+
+    start = time.perf_counter()
+    sweep(measure, GRID, SEEDS, scheduler=scheduler)
+    return time.perf_counter() - start
+
+
+@contextmanager
+def cluster(workers, threads):
+    """Start a Dask scheduler and workers on this machine, which find what this process can import.
+
+    Parameters
+    ----------
+    workers : int
+        How many processes.
+    threads : int
+        Threads of each.
+
+    Yields
+    ------
+    address : str
+        The scheduler's.
+    workers : list of subprocess.Popen
+    """
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "scheduler.json")
+
+        def start(*arguments):
+            command = [sys.executable, "-m", "dask", *arguments, "--scheduler-file", file]
+            return subprocess.Popen(
+                [*command, "--no-dashboard"],
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
+        processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0")]
+        while not file.exists():
+            time.sleep(0.1)
+        worker = ["worker", "--nthreads", str(threads), "--no-nanny", "--local-directory", folder]
+        processes += [start(*worker) for _ in range(workers)]
+        try:
+            yield json.loads(file.read_text())["address"], processes[1:]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def run(way, epochs):
+    """Time a sweep in a process of its own.
+
+    Parameters
+    ----------
+    way : str
+        A key of `WAYS`.
+    epochs : int
+        How long each run trains.
+
+    Returns
+    -------
+    float
+        Seconds.
+    """
+    cores, dask = WAYS[way]
+    command = [sys.executable, __file__, "--epochs", str(epochs)]
+
+    def output(*arguments):
+        return float(
+            subprocess.run(
+                [*command, *arguments],
+                stdout=subprocess.PIPE,
+                check=True,
+                preexec_fn=lambda: os.sched_setaffinity(0, cores),
+            ).stdout
+        )
+
+    if not dask:
+        return output()
+    with cluster(len(cores), threads=1) as (scheduler, _):
+        return output("--scheduler", scheduler)
+
+
+def summarise(seconds):
+    """Put measured times into the rows of the table.
+
+    Parameters
+    ----------
+    seconds : dict of (int, str) to list of float
+        Epochs and way, and how long the rounds took.
+
+    Returns
+    -------
+    list of dict
+    """
+    runs = len(GRID["code_size"]) * len(GRID["penalty"]) * len(SEEDS)
+    return [
+        {
+            "epochs": epochs,
+            "way": way,
+            "processes": len(WAYS[way][0]),
+            "runs": runs,
+            "seconds": round(median(taken), 1),
+            "times one core": round(median(seconds[epochs, "one core"]) / median(taken), 2),
+        }
+        for (epochs, way), taken in seconds.items()
+    ]
+
+
+def main():
+    """Print the seconds of the sweep that the command line names, or measure all of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--scheduler")
+    arguments = parser.parse_args()
+    if arguments.epochs:
+        with redirect_stdout(sys.stderr):  # whatever libraries have to say
+            seconds = time_sweep(**vars(arguments))
+        print(seconds)
+        return
+
+    seconds = {(epochs, way): [] for epochs in EPOCHS for way in WAYS}
+    for _ in range(ROUNDS):
+        for (epochs, way), taken in seconds.items():
+            taken.append(run(way, epochs))
+    rows, described = summarise(seconds), machine("keras", "tensorflow", "joblib", "distributed")
+    unfinished = SUMMARY.with_suffix(".unfinished")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*rows[0], *described], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row | described for row in rows)
+    os.replace(unfinished, SUMMARY)
+    print(tabulate(rows, "keys"))
+
+
+if __name__ == "__main__":
+    main()
