@@ -161,7 +161,8 @@ def _calls(scheduler):
         client.wait_for_workers(1)
         sent = client.scatter(function, broadcast=True, hash=False)
         calls = [client.submit(_run, sent, i, run, pure=False) for i, run in runs]
-        for _, result in as_completed(calls, with_results=True):
+        for call, result in as_completed(calls, with_results=True):
+            call.release()  # or it would be run again, if the worker that holds the result goes
             yield result
 
     with Client(scheduler) as client:

@@ -17,6 +17,7 @@ import sys
 from tempfile import TemporaryDirectory
 import time
 
+from distributed import Client
 from tabulate import tabulate
 from training_speed import machine
 
@@ -100,7 +101,10 @@ def cluster(workers, threads):
         worker = ["worker", "--nthreads", str(threads), "--no-nanny", "--local-directory", folder]
         processes += [start(*worker) for _ in range(workers)]
         try:
-            yield json.loads(file.read_text())["address"], processes[1:]
+            address = json.loads(file.read_text())["address"]
+            with Client(address) as client:
+                client.wait_for_workers(workers)
+            yield address, processes[1:]
         finally:
             for process in processes:
                 process.kill()

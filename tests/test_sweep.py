@@ -238,7 +238,9 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_table(cluster, tmp_path):
         return product(size, rate, seed) | {"found": int(os.environ["SEED"])}
 
     def kill():
-        wait_for(lambda: len({name.split()[0] for name in calls(notes)}) == 2)
+        # It is at its third run; the results of two must not be lost with it.
+        pid = str(workers[0].pid)
+        wait_for(lambda: [name.split()[0] for name in calls(notes)].count(pid) == 3)
         os.kill(workers[0].pid, signal.SIGKILL)
 
     killer = Thread(target=kill)
@@ -249,4 +251,5 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_table(cluster, tmp_path):
     expected = sweep(product, GRID, range(3)).assign(found=lambda table: table["seed"])
     pd.testing.assert_frame_equal(table, expected)
     ran = [name.split()[1:] for name in calls(notes)]
-    assert len(ran) == 13  # twelve runs, and once more the one that the lost worker had begun
+    # Twelve runs, and again the one that the lost worker had begun; two, if it had just ended one.
+    assert len(ran) in (13, 14)
