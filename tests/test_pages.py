@@ -1,18 +1,20 @@
 """What a reader gets: the pages, built from nothing, and the outputs that the notebooks store."""
 
 from base64 import b64decode
+from contextlib import ExitStack
 import itertools
 import re
 from urllib.parse import unquote, urljoin, urlsplit
 
 from aehelpers.claims import CLAIMS
 from bs4 import BeautifulSoup
-from conftest import contrast, OPEN_ALL, ROOT
+from conftest import contrast, OPEN_ALL, open_browser, ROOT
 from docutils import nodes
 import mathml
 import nbformat
 from outputs import decode_picture, NETWORK
 from PIL import Image
+from playwright.sync_api import Error
 import pytest
 from screenshots import new_page, THEMES
 import yaml
@@ -195,6 +197,20 @@ def test_a_formula_that_has_no_mathml_is_named_with_its_place(latex, fault):
     message = re.escape(f"anatomy.ipynb:7: {latex} (") + f".*{fault}"
     with pytest.raises(mathml.FormulaError, match=message):
         mathml.mathml(formula, displaystyle=False)
+
+
+@pytest.mark.parametrize(
+    ("variables", "outcome"), [({}, pytest.skip.Exception), ({"CI": "1"}, Error)]
+)
+def test_a_missing_browser_is_a_reason_to_skip_at_home_and_to_fail_in_ci(
+    monkeypatch, tmp_path, variables, outcome
+):
+    for name, value in ({"CI": None} | variables).items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    with ExitStack() as stack, pytest.raises(outcome):
+        open_browser(stack)
 
 
 @pytest.mark.parametrize(

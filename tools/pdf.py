@@ -10,7 +10,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from bs4 import BeautifulSoup
 from playwright.sync_api import Error
-from screenshots import chromium
+from screenshots import chromium, is_missing
 
 STYLE = Path(__file__).with_name("pdf.css")
 # Folded code draws and judges; on paper, where nothing unfolds, its figure or verdict says it all.
@@ -154,7 +154,7 @@ def main():
         with chromium() as browser:
             print(f"Print {write_pdf(browser, html)}")
     except Error as error:
-        if "Executable doesn't exist" not in error.message:
+        if not is_missing(error):
             raise
         sys.exit("The PDF is printed by Chromium; install it: apt install chromium")
 

@@ -27,6 +27,11 @@ def chromium():
         browser.close()
 
 
+def is_missing(error):
+    """Whether an error of Playwright says that there is no browser."""
+    return "Executable doesn't exist" in error.message
+
+
 def new_page(browser, *, theme, width):
     """Open an empty page that prefers `theme` and is `width` pixels wide."""
     return browser.new_page(color_scheme=theme, viewport={"width": width, "height": 800})
