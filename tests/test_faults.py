@@ -93,14 +93,9 @@ def test_planted_code_that_is_no_python_is_refused(root):
 def test_the_table_follows_the_list_keeps_other_rows_and_tells_what_was_not_caught(tmp_path):
     first, second, third = LIST[:3]
     table = Path(tmp_path, "table.csv")
-    faults.record({third: faults.Outcome("cell", "stdout: 1", 1.0)}, table)
-    faults.record(
-        {
-            second: faults.Outcome("", "nothing failed", 1.0),
-            first: faults.Outcome("test", "assert 1", 1.0),
-        },
-        table,
-    )
+    faults.record(third, faults.Outcome("cell", "stdout: 1", 1.0), table)
+    faults.record(second, faults.Outcome("", "nothing failed", 1.0), table)
+    faults.record(first, faults.Outcome("test", "assert 1", 1.0), table)
     assert table.read_text().splitlines() == [
         "fault,caught by,place",
         f"{first.name},{first.caught_by},test",

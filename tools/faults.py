@@ -178,27 +178,24 @@ def _first_problem(report):
     return "", "nothing failed"
 
 
-def record(outcomes, csv_path):
-    """Put outcomes into the table, in the order of the list; the rows of other faults stay.
-
-    A fault that was not caught has no place there.
+def record(fault, outcome, csv_path):
+    """Put an outcome into the table, which is in the order of the list; other faults' rows stay.
 
     Parameters
     ----------
-    outcomes : dict of Fault to Outcome
+    fault : Fault
+    outcome : Outcome
+        If the fault was not caught, its row gets no place.
     csv_path : Path
     """
     rows = {}
     if csv_path.exists():
         with csv_path.open(newline="", encoding="utf-8") as file:
             rows = {row[0]: row for row in csv.reader(file)}
-    for fault, outcome in outcomes.items():
-        rows[fault.name] = [fault.name, fault.caught_by, outcome.place if outcome.caught else ""]
+    rows[fault.name] = [fault.name, fault.caught_by, outcome.place if outcome.caught else ""]
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerows(
-        [_COLUMNS, *(rows[fault.name] for fault in read_faults() if fault.name in rows)]
-    )
+    writer.writerows([_COLUMNS, *(rows[f.name] for f in read_faults() if f.name in rows)])
     replace(csv_path, table.getvalue())
 
 
@@ -211,7 +208,7 @@ def main():
     if unknown := [name for name in names if name not in faults]:
         parser.error(f"no such fault in tests/faults.toml: {', '.join(unknown)}")
     chosen = [faults[name] for name in names]
-    outcomes = {}
+    all_caught = True
     runs = Parallel(n_jobs=-1, prefer="threads", return_as="generator")
     for fault, outcome in zip(chosen, runs(map(delayed(see_caught), chosen)), strict=True):
         state = "caught" if outcome.caught else "NOT CAUGHT"
@@ -220,9 +217,9 @@ def main():
             f"{outcome.seconds:5.0f} s  {outcome.complaint[:80]}",
             flush=True,
         )
-        outcomes[fault] = outcome
-    record(outcomes, TABLE)
-    sys.exit(not all(outcome.caught for outcome in outcomes.values()))
+        record(fault, outcome, TABLE)
+        all_caught &= outcome.caught
+    sys.exit(not all_caught)
 
 
 if __name__ == "__main__":
