@@ -30,9 +30,12 @@ def test_the_architecture_names_the_units_of_every_layer_in_order():
     assert [text for text in texts if text.isdigit()] == ["784", "128", "32", "128", "784"]
 
 
-def test_by_setting_draws_the_mean_of_the_runs():
-    plots.by_setting([2, 8], {"deep": [[1, 3], [0, 1]]}, xlabel="code size", ylabel="error")
-    np.testing.assert_array_equal(plt.gca().lines[0].get_ydata(), [2, 0.5])
+def test_by_setting_draws_the_mean_of_the_runs_and_a_band_from_the_smallest_to_the_largest():
+    plots.by_setting([2, 8], {"deep": [[1, 6, 2], [0, 0, 3]]}, xlabel="code size", ylabel="error")
+    np.testing.assert_array_equal(plt.gca().lines[0].get_ydata(), [3, 1])
+    (band,) = plt.gca().collections
+    corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
+    assert corners == {(2, 1), (2, 6), (8, 0), (8, 3)}
 
 
 def test_history_draws_training_solid_held_out_dashed_and_the_reference_lines():
