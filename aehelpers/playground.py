@@ -76,7 +76,7 @@ class PageNetwork:
             "code": [round(float(limit), 1) for limit in np.percentile(codes, (0.1, 99.9))],
             "noise": NOISE,
             "percents": PERCENTS,
-            "errors": [_percentiles(self.autoencoder, digits.x_test, scale) for scale in NOISE],
+            "errors": _percentiles(self.autoencoder, digits.x_test),
             "digits": _base64(np.rint(255 * ten).astype(np.uint8)),
         }
 
@@ -123,11 +123,12 @@ def _as_keras(layers):
     return model
 
 
-def _percentiles(autoencoder, x, scale):
+def _percentiles(autoencoder, x):
+    """Percentiles of the errors under noise, a list for each scale."""
     noise = np.random.default_rng(0).standard_normal(x.shape, dtype=np.float32)
-    noisy = np.clip(x + scale * noise, 0, 1)
-    errors = np.percentile(mse(x, np.asarray(autoencoder(noisy))), PERCENTS)
-    return [round(float(error), 4) for error in errors]
+    outputs = (np.asarray(autoencoder(np.clip(x + scale * noise, 0, 1))) for scale in NOISE)
+    percentiles = (np.percentile(mse(x, output), PERCENTS) for output in outputs)
+    return [[round(float(error), 4) for error in errors] for errors in percentiles]
 
 
 def _as_text(layer):

@@ -19,13 +19,12 @@ class Progress:
     """
 
     def __init__(self, total, unit):
-        self._bar = {"total": total, "unit": unit, "leave": False, "delay": 1, "disable": None}
+        self._bar = tqdm(total=total, unit=unit, leave=False, delay=1, disable=None)
         self._in_notebook = hasattr(get_ipython(), "kernel")
         self._last_shown = time.monotonic()
         self._output = None
 
     def __enter__(self):
-        self._bar = tqdm(**self._bar)
         return self
 
     def __exit__(self, *_):

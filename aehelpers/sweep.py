@@ -81,10 +81,8 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
     """
     runs = _runs(function, grid, seeds)
     keep = _Kept(function, folder) if folder is not None else None
-    outcomes = {}
-    if keep:
-        kept = {i: keep.read(run) for i, run in enumerate(runs)}
-        outcomes = {i: result for i, result in kept.items() if result is not None}
+    kept = enumerate(map(keep.read, runs)) if keep else ()
+    outcomes = {i: result for i, result in kept if result is not None}
     missing = [(i, run) for i, run in enumerate(runs) if i not in outcomes]
     with Progress(len(missing), "run") as progress, _calls(scheduler) as call_all:
         for i, outcome in call_all(function, missing):

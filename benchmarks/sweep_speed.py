@@ -7,7 +7,6 @@ the seconds.
 
 import argparse
 from contextlib import contextmanager, redirect_stdout
-import csv
 import json
 import os
 from pathlib import Path
@@ -19,7 +18,7 @@ import time
 
 from distributed import Client
 from tabulate import tabulate
-from training_speed import machine
+from training_speed import machine, write_summary
 
 SUMMARY = Path(__file__).with_suffix(".csv")
 ROUNDS = 3
@@ -188,12 +187,7 @@ def main():
         for (epochs, way), taken in seconds.items():
             taken.append(run(way, epochs))
     rows, described = summarise(seconds), machine("keras", "tensorflow", "joblib", "distributed")
-    unfinished = SUMMARY.with_suffix(".unfinished")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*rows[0], *described], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | described for row in rows)
-    os.replace(unfinished, SUMMARY)
+    write_summary(rows, described, SUMMARY)
     print(tabulate(rows, "keys"))
 
 

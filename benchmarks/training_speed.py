@@ -56,29 +56,9 @@ CASES = [
 
 
 def keras_model(network, seed):
-    import keras
-    from keras import layers
+    from aehelpers import models
 
-    keras.utils.set_random_seed(seed)
-    by_two = {"strides": 2, "padding": "same", "activation": "relu"}
-    stacks = {
-        "deep": [
-            *(layers.Dense(units, "relu") for units in (128, 32, 128)),
-            layers.Dense(784, "sigmoid"),
-        ],
-        "shallow": [layers.Dense(32, "relu"), layers.Dense(784, "sigmoid")],
-        "convolutional": [
-            layers.Reshape((28, 28, 1)),
-            *(layers.Conv2D(16, 3, **by_two), layers.Conv2D(32, 3, **by_two)),
-            *(layers.Flatten(), layers.Dense(32, "relu"), layers.Dense(7 * 7 * 32, "relu")),
-            *(layers.Reshape((7, 7, 32)), layers.Conv2DTranspose(16, 3, **by_two)),
-            layers.Conv2DTranspose(1, 3, **by_two | {"activation": "sigmoid"}),
-            layers.Flatten(),
-        ],
-    }
-    model = keras.Sequential([keras.Input((784,)), *stacks[network]])
-    model.compile(optimizer="adam", loss="binary_crossentropy")
-    return model
+    return getattr(models, f"{network}_autoencoder")(seed=seed).autoencoder
 
 
 def keras_loss(model):
@@ -363,12 +343,12 @@ def save_digits(folder):
     from aehelpers.data import full_mnist_available, load_mnist
     import numpy as np
 
+    np.save(folder / "test.npy", load_mnist("small").x_test)
     editions = {}
     for images in {case.images for case in CASES}:
         edition = "full" if images > 4_000 and full_mnist_available() else "small"
         digits = load_mnist(edition)
         np.save(folder / f"{images}.npy", np.resize(digits.x_train, (images, 784)))
-        np.save(folder / "test.npy", load_mnist("small").x_test)
         editions[images] = edition if images <= len(digits.x_train) else f"{edition} repeated"
     return editions
 
@@ -482,6 +462,26 @@ def machine(*libraries):
     return {"processor": processor, "cores": os.cpu_count(), **versions}
 
 
+def write_summary(rows, described, path):
+    """Write a table as a whole or not at all.
+
+    Parameters
+    ----------
+    rows : list of dict
+        With the same columns.
+    described : dict
+        From `machine`: further columns, the same in all rows.
+    path : Path
+        Of the CSV file.
+    """
+    unfinished = path.with_suffix(".unfinished")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*rows[0], *described], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row | described for row in rows)
+    os.replace(unfinished, path)
+
+
 def main():
     """Print the measurement that the command line names, or take and summarise all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -498,12 +498,7 @@ def main():
 
     rows = summarise(measure_all())
     described = machine("keras", "tensorflow", "jax", "torch")
-    unfinished = SUMMARY.with_suffix(".unfinished")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*rows[0], *described], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | described for row in rows)
-    os.replace(unfinished, SUMMARY)
+    write_summary(rows, described, SUMMARY)
     print(tabulate([described], "keys"), tabulate(rows, "keys"), sep="\n\n")
 
 

@@ -6,6 +6,7 @@ import shutil
 
 from conftest import build_book
 import nbformat
+from outputs import stored_outputs
 import pytest
 import yaml
 
@@ -32,8 +33,7 @@ def words(chapter):
 def glued_names(chapter):
     return [
         output.metadata["scrapbook"]["name"]
-        for cell in chapter.cells
-        for output in cell.get("outputs", [])
+        for _, output in stored_outputs(chapter)
         if "scrapbook" in output.get("metadata", {})
     ]
 

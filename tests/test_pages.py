@@ -12,7 +12,7 @@ from conftest import contrast, OPEN_ALL, open_browser, ROOT
 from docutils import nodes
 import mathml
 import nbformat
-from outputs import decode_picture, NETWORK
+from outputs import decode_picture, NETWORK, stored_outputs
 from PIL import Image
 from playwright.sync_api import Error
 import pytest
@@ -36,12 +36,6 @@ def pages(html):
     return {
         path.name: BeautifulSoup(path.read_text(), "html.parser") for path in html.glob("*.html")
     }
-
-
-def stored_outputs(notebook):
-    """Every output in a notebook, beside its cell."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    return [(cell, output) for cell in cells for output in cell.get("outputs", [])]
 
 
 def test_the_book_builds_without_a_warning(build):
@@ -150,7 +144,7 @@ def test_the_page_of_lessons_links_each_claim_once_and_marks_its_outcome(pages):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
 def test_stored_outputs_hold_no_local_path_no_warning_and_no_error(notebook):
-    for _, output in stored_outputs(notebook):
+    for _, output in stored_outputs(nbformat.read(notebook, as_version=4)):
         assert output.output_type != "error", output.ename
         assert output.get("name") != "stderr", output.text
         data = output.get("data", {}).items()
@@ -167,7 +161,7 @@ def test_stored_outputs_hold_no_local_path_no_warning_and_no_error(notebook):
 def test_pages_show_the_stored_pictures_pixel_by_pixel_in_a_smaller_file(html, pages):
     stored, shown = {}, {}
     for notebook in NOTEBOOKS:
-        for _, output in stored_outputs(notebook):
+        for _, output in stored_outputs(nbformat.read(notebook, as_version=4)):
             if picture := output.get("data", {}).get("image/png"):
                 stored[decode_picture(picture).tobytes()] = len(b64decode(picture))
     for page in pages.values():
@@ -181,7 +175,7 @@ def test_pages_show_the_stored_pictures_pixel_by_pixel_in_a_smaller_file(html, p
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
 def test_every_cell_that_draws_describes_its_picture_in_its_metadata(notebook):
-    for cell, output in stored_outputs(notebook):
+    for cell, output in stored_outputs(nbformat.read(notebook, as_version=4)):
         if any(kind.startswith("image/") for kind in output.get("data", {})):
             description = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
             assert SENTENCE.fullmatch(description), cell.source

@@ -8,7 +8,6 @@ import argparse
 import ast
 import csv
 from dataclasses import dataclass
-import io
 import os
 from pathlib import Path
 import re
@@ -22,7 +21,8 @@ from xml.etree import ElementTree
 
 from joblib import delayed, Parallel
 import nbformat
-from refresh import replace, ROOT
+from outputs import code_cells
+from refresh import replace_table, ROOT
 
 FAULTS = ROOT / "tests" / "faults.toml"
 TABLE = ROOT / "benchmarks" / "faults.csv"
@@ -117,10 +117,10 @@ def plant(fault, root):
         path.write_text(code, encoding="utf-8")
     else:
         notebook = nbformat.read(path, as_version=4)
-        cells = [cell for cell in _code_cells(notebook) if cell.id == fault.cell]
-        if not cells:
+        cell = code_cells(notebook).get(fault.cell)
+        if cell is None:
             raise ValueError(f"{fault.name}: cell: expected one of {fault.file}, got {fault.cell}")
-        code = cells[0].source = _replaced(fault, cells[0].source)
+        code = cell.source = _replaced(fault, cell.source)
         nbformat.write(notebook, path)
     ast.parse(code)
 
@@ -130,10 +130,6 @@ def _replaced(fault, text):
         place = f"{fault.file}, cell {fault.cell}" if fault.cell else fault.file
         raise ValueError(f"{fault.name}: old: expected it once in {place}, found it {count} times")
     return text.replace(fault.old, fault.new)
-
-
-def _code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def see_caught(fault, root=ROOT):
@@ -165,8 +161,8 @@ def see_caught(fault, root=ROOT):
         )
         place, complaint = _first_problem(report)
         if place.startswith("Cell "):  # nbval counts them
-            cells = _code_cells(nbformat.read(copy / fault.caught_by, as_version=4))
-            place = cells[int(place.removeprefix("Cell "))].id
+            cells = list(code_cells(nbformat.read(copy / fault.caught_by, as_version=4)))
+            place = cells[int(place.removeprefix("Cell "))]
     return Outcome(place, complaint, time.perf_counter() - start)
 
 
@@ -193,10 +189,8 @@ def record(fault, outcome, csv_path):
         with csv_path.open(newline="", encoding="utf-8") as file:
             rows = {row[0]: row for row in csv.reader(file)}
     rows[fault.name] = [fault.name, fault.caught_by, outcome.place if outcome.caught else ""]
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerows([_COLUMNS, *(rows[f.name] for f in read_faults() if f.name in rows)])
-    replace(csv_path, table.getvalue())
+    listed = [rows[fault.name] for fault in read_faults() if fault.name in rows]
+    replace_table(csv_path, [_COLUMNS, *listed])
 
 
 def main():

@@ -3,13 +3,11 @@
 Ends with an error if a package has a licence that is not in the list of those allowed here.
 """
 
-import csv
 from importlib.metadata import metadata, PackageNotFoundError
-import io
 import re
 import sys
 
-from refresh import replace, ROOT
+from refresh import replace_table, ROOT
 
 TABLE = ROOT / "licences.csv"
 
@@ -107,10 +105,7 @@ def refused(expression):
 def main():
     """Write the table; exit with 1 if a licence in it is not allowed."""
     licences = {package: licence(package) for package in locked_packages()}
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerows([("package", "licence"), *licences.items()])
-    replace(TABLE, file.getvalue())
+    replace_table(TABLE, [("package", "licence"), *licences.items()])
     problems = {package: found for package, found in licences.items() if refused(found)}
     for package, found in problems.items():
         print(f"{package}: the licence {found!r} is not among those that tools/licences.py allows")

@@ -113,6 +113,17 @@ def drop_empty(outputs):
     return [output for output in outputs if output.get("data") != {}]
 
 
+def code_cells(notebook):
+    """Find the code cells of a notebook, a dict by their ids in their order."""
+    return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def stored_outputs(notebook):
+    """List every output of a notebook, each as a pair of its cell and itself."""
+    cells = code_cells(notebook).values()
+    return [(cell, output) for cell in cells for output in cell.outputs]
+
+
 def parts(outputs):
     """Take a cell's outputs apart into what can be compared one by one.
 

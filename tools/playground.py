@@ -21,7 +21,7 @@ from typing import NamedTuple
 from docutils import nodes
 from docutils.parsers.rst import directives
 import nbformat
-from outputs import NETWORK
+from outputs import NETWORK, stored_outputs
 from sphinx.util.docutils import SphinxDirective
 
 _ASSETS = ("playground.js", "playground.css")  # of the pages that have a playground, and no others
@@ -73,8 +73,7 @@ def read_networks(notebooks):
     for path in notebooks:
         outputs = [
             (cell, output.data)
-            for cell in nbformat.read(path, as_version=4).cells
-            for output in cell.get("outputs", [])
+            for cell, output in stored_outputs(nbformat.read(path, as_version=4))
             if "data" in output
         ]
         pictures = {

@@ -2,6 +2,8 @@
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
+import csv
+import io
 import os
 from pathlib import Path
 import subprocess
@@ -137,6 +139,20 @@ def replace(path, text):
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def replace_table(path, rows):
+    """Write a CSV file as a whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    rows : iterable of sequence
+        The names of the columns first.
+    """
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    replace(path, table.getvalue())
 
 
 def refresh(path):

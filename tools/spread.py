@@ -8,13 +8,20 @@ from concurrent.futures import ProcessPoolExecutor
 import csv
 from dataclasses import dataclass, field
 from decimal import Decimal, ROUND_UP
-import io
 import os
 import sys
 
 import nbformat
-from outputs import decode_picture, is_picture, parts, picture_distances, split_numbers, Tolerance
-from refresh import execute, notebook_arguments, replace, ROOT, write
+from outputs import (
+    code_cells,
+    decode_picture,
+    is_picture,
+    parts,
+    picture_distances,
+    split_numbers,
+    Tolerance,
+)
+from refresh import execute, notebook_arguments, replace_table, ROOT, write
 
 _NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
 # Environment variables of each condition, on top of those that aehelpers sets. The last imitates
@@ -165,20 +172,16 @@ def measure(path, runs):
     RuntimeError
         If a cell raises under one of the conditions; names it.
     """
-    stored = _code_cells(nbformat.read(path, as_version=4))
+    stored = code_cells(nbformat.read(path, as_version=4))
     movements = {name: {} for name in stored}
     for condition, run in runs.items():
         try:
-            cells = _code_cells(run.result())
+            cells = code_cells(run.result())
         except RuntimeError as error:
             raise RuntimeError(f"{condition}: {error}") from error
         for name, cell in stored.items():
             movements[name][condition] = Movement.between(cell.outputs, cells[name].outputs)
     return movements
-
-
-def _code_cells(notebook):
-    return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
 
 
 def record(movements, path, csv_path):
@@ -202,10 +205,7 @@ def record(movements, path, csv_path):
         for condition, movement in by_condition.items()
         for kind, deviation in movement.largest().items()
     ]
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerows([_COLUMNS, *sorted(rows, key=lambda row: row[0])])
-    replace(csv_path, table.getvalue())
+    replace_table(csv_path, [_COLUMNS, *sorted(rows, key=lambda row: row[0])])
 
 
 def set_tolerances(movements, path):
@@ -219,7 +219,7 @@ def set_tolerances(movements, path):
         Of the notebook.
     """
     notebook = nbformat.read(path, as_version=4)
-    for cell in _code_cells(notebook).values():
+    for cell in code_cells(notebook).values():
         cell.metadata.pop("tolerance", None)
         if chosen := tolerance(list(movements[cell.id].values())):
             cell.metadata["tolerance"] = chosen

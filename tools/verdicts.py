@@ -11,6 +11,7 @@ import re
 from aehelpers.claims import CLAIMS, CONDITIONAL, FAILS, HOLDS, Verdict
 from docutils import nodes
 import nbformat
+from outputs import stored_outputs
 from sphinx.errors import SphinxError
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -60,18 +61,17 @@ def read_verdicts(notebooks):
 
 
 def _stored_verdicts(path):
-    for cell in nbformat.read(path, as_version=4).cells:
-        for output in cell.get("outputs", []):
-            text = output.get("data", {}).get("text/plain", "")
-            if match := _FIRST_LINE.match(text):
-                findings = {s: answer == "yes" for answer, s in _FINDING.findall(text)}
-                verdict = Verdict(match[1], findings)
-                if verdict.outcome != match[2]:
-                    raise VerdictError(
-                        f"{path.name}: {match[1]} {match[2]}, say the stored outputs, but their "
-                        f"findings make it: {verdict.outcome}"
-                    )
-                yield verdict
+    for _, output in stored_outputs(nbformat.read(path, as_version=4)):
+        text = output.get("data", {}).get("text/plain", "")
+        if match := _FIRST_LINE.match(text):
+            findings = {s: answer == "yes" for answer, s in _FINDING.findall(text)}
+            verdict = Verdict(match[1], findings)
+            if verdict.outcome != match[2]:
+                raise VerdictError(
+                    f"{path.name}: {match[1]} {match[2]}, say the stored outputs, but their "
+                    f"findings make it: {verdict.outcome}"
+                )
+            yield verdict
 
 
 def _verdicts_of_the_book(env):
