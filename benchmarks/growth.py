@@ -138,7 +138,8 @@ def cases():
             for way in (in_turn, together) if varied == "networks" else (in_turn,):
                 built = networks(setting["networks"], setting["width"], setting["code size"])
                 size = setting["images"] * setting["width"]
-                epochs = max(1, 10 * USUAL["images"] * USUAL["width"] // size)
+                # Several epochs each time, so that what `train` does once a call hardly counts.
+                epochs = max(4, 10 * USUAL["images"] * USUAL["width"] // size)
                 prepared[varied, value, way.__name__.replace("_", " ")] = way(built, x), epochs
     return prepared
 

@@ -193,3 +193,18 @@ def test_table_is_stored_as_it_is_shown_with_the_machine(monkeypatch, tmp_path, 
     ]
     assert "fit on one core" in capsys.readouterr().out
     assert os.listdir(tmp_path) == ["speed.csv"]
+
+
+def test_the_table_on_record_has_every_entry_and_all_learned_as_much_as_the_book():
+    with training_speed.SUMMARY.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    losses = {
+        ((row["network"], int(row["images"])), row["entry"]): float(row["test loss"])
+        for row in rows
+        if not row["entry"].startswith("products")
+    }
+    trained = [name for name in training_speed.ENTRIES if not name.startswith("products")]
+    cases = [(case.network, case.images) for case in training_speed.CASES]
+    assert losses.keys() == {(case, entry) for case in cases for entry in trained}
+    for (case, entry), loss in losses.items():
+        assert loss == pytest.approx(losses[case, "book"], rel=0.04), (case, entry)
