@@ -43,7 +43,9 @@ def test_networks_trained_in_turn_all_learn(digits):
 
 
 def test_one_thing_is_varied_at_a_time_and_only_networks_are_trained_together(monkeypatch):
-    monkeypatch.setattr(growth, "VARIED", {"images": [320, 12_800], "code size": [2], "networks": [2]})
+    monkeypatch.setattr(
+        growth, "VARIED", {"images": [320, 12_800], "code size": [2], "networks": [2]}
+    )
     prepared = {}
     for way in ("in_turn", "together"):
 
