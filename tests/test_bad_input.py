@@ -490,13 +490,13 @@ HELPERS = {
             code_penalty=UNKNOWN,
             loss=UNKNOWN,
         ),
-        examples=4,
+        examples=3,
     ),
-    models.deep_autoencoder: Helper(good(**SIZED), NOT_SIZED, examples=4),
+    models.deep_autoencoder: Helper(good(**SIZED), NOT_SIZED, examples=3),
     models.shallow_autoencoder: Helper(
-        good(**SIZED, code_penalty=PENALTIES), dict(**NOT_SIZED, code_penalty=UNKNOWN), examples=4
+        good(**SIZED, code_penalty=PENALTIES), dict(**NOT_SIZED, code_penalty=UNKNOWN), examples=3
     ),
-    models.convolutional_autoencoder: Helper(good(**SIZED), NOT_SIZED, examples=4),
+    models.convolutional_autoencoder: Helper(good(**SIZED), NOT_SIZED, examples=3),
     models.variational_autoencoder: Helper(
         good(latent=small, seed=seeds, beta=st.floats(0, 10)),
         dict(
@@ -504,7 +504,7 @@ HELPERS = {
             seed=NO_SEED,
             beta=NO_WEIGHT,
         ),
-        examples=4,
+        examples=3,
     ),
     playground.PageNetwork: Helper(
         good(
@@ -528,14 +528,14 @@ HELPERS = {
                 *(ten._replace(x_test=x) for x in no_image(ten.x_test)),
             ],
         ),
-        examples=4,
+        examples=3,
     ),
     plots.image_rows: Helper(
         good(rows=st.dictionaries(labels, pictures(), min_size=1, max_size=2)),
         dict(
             rows=lambda rows: [*one_spoilt(no_image)(rows), {**rows, "longer": np.ones((4, 784))}]
         ),
-        examples=5,
+        examples=3,
     ),
     plots.history: Helper(
         good(
@@ -576,12 +576,12 @@ HELPERS = {
         examples=10,
     ),
     plots.architecture: Helper(
-        good(model=st.tuples(small, small, small).map(Sizes)), dict(model=no_model), examples=4
+        good(model=st.tuples(small, small, small).map(Sizes)), dict(model=no_model), examples=3
     ),
     plots.code_histograms: Helper(
         good(codes=tables((3, 2)), bins=small),
         dict(codes=one_spoilt(no_array), bins=NO_POSITIVE),
-        examples=5,
+        examples=3,
     ),
     plots.filters: Helper(
         good(weights=pictures().map(np.transpose), columns=small),
@@ -589,7 +589,7 @@ HELPERS = {
             weights=lambda weights: [*no_array(weights), weights[:-1], weights.T, weights[:, 0]],
             columns=NO_POSITIVE,
         ),
-        examples=5,
+        examples=3,
     ),
     progress.Progress: Helper(
         good(total=st.integers(0, 3), unit=labels, text=labels),
