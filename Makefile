@@ -34,6 +34,9 @@ refresh: .venv/ready  ## re-execute the notebooks and store their outputs; some:
 spread: .venv/ready  ## measure how far outputs move under other conditions, and set the tolerances from it
 	$(BIN)/python tools/spread.py --write $(NOTEBOOKS)
 
+portable: .venv/ready  ## check that the tolerances hold under all conditions, also those that did not set them
+	$(BIN)/python tools/portable.py $(NOTEBOOKS)
+
 faults: .venv/ready  ## plant faults in copies of the repository and see each caught; some: make faults FAULTS=rows-exchanged
 	$(BIN)/python tools/faults.py $(FAULTS)
 
@@ -69,4 +72,4 @@ audit: .venv/ready  ## list the licences of all packages in licences.csv, and lo
 clean:  ## delete what was built, the environment included
 	rm -rf .venv .venv-bench _build .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh spread faults screens pdf bench lock audit clean
+.PHONY: help book test lab refresh spread portable faults screens pdf bench lock audit clean
