@@ -128,3 +128,13 @@ def test_the_command_stores_a_row_for_each_condition_and_tells_which_cell_fails(
         ("toy.ipynb", "near", "3", "0"),
         ("toy.ipynb", "far", "3", "2"),
     ]
+
+
+def test_the_stored_table_has_rows_of_notebooks_and_conditions_that_there_are():
+    with portable.TABLE.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        assert (ROOT / "book" / row["notebook"]).is_file()
+        assert row["condition"] in portable.CHECKED
+        assert int(row["cells compared"]) > int(row["failed"]) >= 0
