@@ -66,7 +66,6 @@ def toy(tmp_path):
 @pytest.mark.parametrize(
     ("shift", "problems"),
     [
-        ("0", []),
         ("1", []),  # within the tolerance
         (
             "2",
@@ -88,46 +87,50 @@ def test_tests_that_cannot_be_run_end_with_what_pytest_said(tmp_path):
         run_tests("test_none.py", tmp_path, "--no-such-option")
 
 
-def test_the_command_stores_a_row_for_each_condition_and_tells_which_cell_fails(toy):
-    table = toy.with_name("portable.csv")
+def test_the_command_stores_a_row_for_each_condition_and_tells_which_cell_fails(
+    tmp_path, monkeypatch, capsys
+):
+    table = tmp_path / "portable.csv"
     table.write_text(
         "notebook,condition,cells compared,failed\n"
         "other.ipynb,far,7,0\n"
         "other.ipynb,gone,7,1\n"
         "toy.ipynb,near,9,9\n"
     )
-    program = (
-        "import pathlib, portable; root = pathlib.Path.cwd(); portable.ROOT = root; "
-        "portable.TABLE = root / 'portable.csv'; "
-        "portable.CHECKED = {'near': {'SHIFT': '1'}, 'far': {'SHIFT': '2'}}; portable.main()"
+    (tmp_path / "toy.ipynb").touch()
+    found = {"1": (3, []), "2": (3, [("moves", "stdout: 0.5 became 0.52"), ("says", "words")])}
+    monkeypatch.setattr(portable, "TABLE", table)
+    monkeypatch.setattr(portable, "CHECKED", {"near": {"SHIFT": "1"}, "far": {"SHIFT": "2"}})
+    monkeypatch.setattr(
+        portable, "run_tests", lambda path, root, environment: found[environment["SHIFT"]]
     )
 
     def run(*options):
-        return subprocess.run(
-            [sys.executable, "-c", program, toy.name, *options],
-            cwd=toy.parent,
-            env=os.environ | {"PYTHONPATH": str(ROOT / "tools")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        monkeypatch.setattr(sys, "argv", ["portable", str(tmp_path / "toy.ipynb"), *options])
+        with pytest.raises(SystemExit) as end:
+            portable.main()
+        return end.value.code, capsys.readouterr().out
 
     def rows():
-        with table.open(newline="", encoding="utf-8") as file:
-            return [tuple(row) for row in csv.reader(file)][1:]
+        return [tuple(line.split(",")) for line in table.read_text().splitlines()[1:]]
 
-    near = run("--condition", "near")
-    assert (near.returncode, near.stderr) == (0, "")
+    code, said = run("--condition", "near")
+    assert (code, said.split()) == (0, ["toy.ipynb", "near", "0", "of", "3", "cells", "fail"])
     assert rows() == [("other.ipynb", "far", "7", "0"), ("toy.ipynb", "near", "3", "0")]
 
-    both = run()
-    assert (both.returncode, both.stderr) == (1, "")
-    assert "2 of 3 cells fail\n    moves: stdout: largest deviation: 0.5 became 0.52" in both.stdout
+    code, said = run()
+    assert code == 1
+    assert "far              2 of 3 cells fail\n    moves: stdout: 0.5 became 0.52\n" in said
     assert rows() == [
         ("other.ipynb", "far", "7", "0"),
         ("toy.ipynb", "near", "3", "0"),
         ("toy.ipynb", "far", "3", "2"),
     ]
+
+    found["1"] = (0, [])  # a notebook that lacks its data
+    code, said = run("--condition", "near")
+    assert (code, said.split()) == (0, ["toy.ipynb", "near", "not", "run"])
+    assert ("toy.ipynb", "near", "3", "0") in rows()
 
 
 def test_the_stored_table_has_rows_of_notebooks_and_conditions_that_there_are():
