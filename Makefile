@@ -34,6 +34,9 @@ refresh: .venv/ready  ## re-execute the notebooks and store their outputs; some:
 spread: .venv/ready  ## measure how far outputs move under other conditions, and set the tolerances from it
 	$(BIN)/python tools/spread.py --write $(NOTEBOOKS)
 
+portable: .venv/ready  ## check that the tolerances hold under all conditions, also those that did not set them
+	$(BIN)/python tools/portable.py $(NOTEBOOKS)
+
 faults: .venv/ready  ## plant faults in copies of the repository and see each caught; some: make faults FAULTS=rows-exchanged
 	$(BIN)/python tools/faults.py $(FAULTS)
 
@@ -54,12 +57,28 @@ bench: .venv/ready .venv-bench/ready  ## time training, sweeps, and what one wou
 	$(BIN)/python benchmarks/sweep_speed.py
 	PYTHONPATH=. .venv-bench/bin/python benchmarks/training_speed.py
 
-lock: .venv/ready  ## lock the newest versions that pyproject.toml allows
+.venv-floors/ready: tests/requirements-floors.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "The oldest versions are tested on the oldest Python: make PYTHON=python3.11 floors"; exit 1; }
+	@echo "Setting up .venv-floors, with the oldest versions; this takes a minute or two."
+	@$(PYTHON) -m venv --clear .venv-floors
+	@.venv-floors/bin/pip install --quiet --require-hashes -r tests/requirements-floors.txt
+	@.venv-floors/bin/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+floors: .venv-floors/ready  ## test the helpers and run the notebooks with the oldest versions that pyproject.toml allows
+	.venv-floors/bin/python -m pytest $(wildcard $(patsubst aehelpers/%.py,tests/test_%.py,$(wildcard aehelpers/*.py)))
+	.venv-floors/bin/python -m pytest -p no:notebook_outputs --nbval-lax book
+
+lock: .venv/ready  ## lock the newest versions that pyproject.toml allows, and the oldest for `make floors`
 	$(BIN)/uv pip compile pyproject.toml --extra book --universal --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --extra bench --constraint requirements.txt --universal \
 		--generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file benchmarks/requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra book --resolution lowest-direct --python-version 3.11 \
+		--universal --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' --upgrade --quiet --output-file tests/requirements-floors.txt
 
 audit: .venv/ready  ## list the licences of all packages in licences.csv, and look for known vulnerabilities
 	$(BIN)/python tools/licences.py
@@ -68,6 +87,6 @@ audit: .venv/ready  ## list the licences of all packages in licences.csv, and lo
 		|| { echo "Not passed: pip-audit found what it lists; or, if it ends with an error, it could not ask pypi.org, and nothing was audited."; exit 1; }
 
 clean:  ## delete what was built, the environment included
-	rm -rf .venv .venv-bench _build .hypothesis .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-floors _build .hypothesis .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh spread faults screens pdf bench lock audit clean
+.PHONY: help book test lab refresh spread portable faults screens pdf bench floors lock audit clean

@@ -8,6 +8,7 @@ import re
 import tomllib
 
 import nbformat
+from packaging.version import Version
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,3 +131,15 @@ def test_every_dependency_is_used():
     assert [name for name, names in known_as.items() if not names & used] == []
     for file, words in NEEDED_BY.values():
         assert words in (ROOT / file).read_text()
+
+
+def test_the_oldest_versions_that_dependencies_may_have_are_the_locked_floors():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lock = (ROOT / "tests" / "requirements-floors.txt").read_text()
+    locked = {(name, Version(v)) for name, v in re.findall(r"^([\w-]+)==([\w.]+)", lock, re.M)}
+    named = project["dependencies"] + project["optional-dependencies"]["book"]
+    floors = {
+        (name.replace("_", "-"), Version(floor))
+        for name, floor in (re.match(r"([\w-]+)>=([\d.]+)", line).groups() for line in named)
+    }
+    assert floors <= locked

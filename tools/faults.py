@@ -8,21 +8,19 @@ import argparse
 import ast
 import csv
 from dataclasses import dataclass
-import os
 from pathlib import Path
 import re
 import shutil
-import subprocess
 import sys
 from tempfile import TemporaryDirectory
 import time
 import tomllib
-from xml.etree import ElementTree
 
 from joblib import delayed, Parallel
 import nbformat
 from outputs import code_cells
 from refresh import replace_table, ROOT
+from suite import run_tests
 
 FAULTS = ROOT / "tests" / "faults.toml"
 TABLE = ROOT / "benchmarks" / "faults.csv"
@@ -147,31 +145,13 @@ def see_caught(fault, root=ROOT):
     """
     start = time.perf_counter()
     with TemporaryDirectory() as folder:
-        copy, report = Path(folder, "copy"), Path(folder, "report.xml")
+        copy = Path(folder, "copy")
         leave = shutil.ignore_patterns(".*", "_build", "__pycache__")
         shutil.copytree(root, copy, ignore=leave)
         plant(fault, copy)
-        subprocess.run(
-            [sys.executable, "-m", "pytest", fault.caught_by, "-x", "-n0", f"--junitxml={report}"],
-            cwd=copy,
-            env=os.environ | {"PYTHONPATH": str(copy)},  # else the installed package is ours
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,  # it has to fail
-        )
-        place, complaint = _first_problem(report)
-        if place.startswith("Cell "):  # nbval counts them
-            cells = list(code_cells(nbformat.read(copy / fault.caught_by, as_version=4)))
-            place = cells[int(place.removeprefix("Cell "))]
+        _, problems = run_tests(fault.caught_by, copy, "-x")
+    place, complaint = problems[0] if problems else ("", "nothing failed")
     return Outcome(place, complaint, time.perf_counter() - start)
-
-
-def _first_problem(report):
-    for case in ElementTree.parse(report).iter("testcase"):
-        for found in case:
-            if found.tag in ("failure", "error"):
-                return case.get("name"), found.get("message").partition("\n")[0]
-    return "", "nothing failed"
 
 
 def record(fault, outcome, csv_path):

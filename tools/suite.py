@@ -1,0 +1,71 @@
+"""Run a notebook or a file of tests as `make test` does, and tell what failed."""
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
+
+import nbformat
+from outputs import code_cells
+
+
+def run_tests(target, root, *options, environment=None):
+    """Run a notebook or a file of tests on one core, with the package and the settings of `root`.
+
+    Parameters
+    ----------
+    target : str
+        The file, from `root`.
+    root : Path
+        Of the repository or a copy of it.
+    *options : str
+        Of pytest.
+    environment : dict of str to str, optional
+        Variables to set on top of this process's.
+
+    Returns
+    -------
+    count : int
+        How many tests ran; of a notebook, how many cells.
+    problems : list of (str, str)
+        Of each test that failed its name, of a cell its id, and the first line of what it said.
+
+    Raises
+    ------
+    RuntimeError
+        If pytest ends without a report; has what it said.
+    """
+    with TemporaryDirectory() as folder:
+        report = Path(folder, "report.xml")
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", target, "-n0", f"--junitxml={report}", *options],
+            cwd=root,
+            # Without PYTHONPATH the installed package would be tested, not that of a copy.
+            env=os.environ | (environment or {}) | {"PYTHONPATH": str(root)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if not report.exists():
+            raise RuntimeError(f"{target}: pytest wrote no report: {run.stdout.strip()}")
+        cases = [
+            case
+            for case in ElementTree.parse(report).iter("testcase")
+            if case.find("skipped") is None
+        ]
+    problems = [
+        (case.get("name"), found.get("message").partition("\n")[0])
+        for case in cases
+        for found in case
+        if found.tag in ("failure", "error")
+    ]
+    if target.endswith(".ipynb"):  # nbval counts the cells
+        cells = list(code_cells(nbformat.read(root / target, as_version=4)))
+        problems = [
+            (cells[int(name.removeprefix("Cell "))] if name.startswith("Cell ") else name, said)
+            for name, said in problems
+        ]
+    return len(cases), problems
