@@ -1,8 +1,10 @@
 """What several tests need: the pages, built from nothing, and a browser to look at them."""
 
 from contextlib import ExitStack
+import fcntl
 import os
 from pathlib import Path
+import pickle
 import re
 import subprocess
 import sys
@@ -20,11 +22,11 @@ OPEN_ALL = """() => {
 }"""
 
 
-def build_book(folder, source="book", toc=ROOT / "_toc.yml"):
+def build_book(folder, source="book", toc=ROOT / "_toc.yml", config="_config.yml"):
     """The finished run of `make book`, into a folder, and the folder of its pages."""
     command = [
         Path(sys.executable).with_name("jupyter-book"),
-        *("build", source, "--config", "_config.yml", "--toc", toc),
+        *("build", source, "--config", config, "--toc", toc),
         *("--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"),
     ]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -32,9 +34,17 @@ def build_book(folder, source="book", toc=ROOT / "_toc.yml"):
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory):
-    """The book, built from nothing, see `build_book`."""
-    return build_book(tmp_path_factory.mktemp("book"))
+def build(tmp_path_factory, worker_id):
+    """The book, built from nothing by the first worker that needs it, see `build_book`."""
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        folder = folder.parent  # which all workers of a run share
+    result = folder / "book.pickle"
+    with (folder / "book.lock").open("w") as lock:  # closing it unlocks it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not result.exists():
+            result.write_bytes(pickle.dumps(build_book(folder / "book")))
+    return pickle.loads(result.read_bytes())
 
 
 @pytest.fixture(scope="session")
