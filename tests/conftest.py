@@ -1,6 +1,8 @@
 """What several tests need: the pages, built from nothing, and a browser to look at them."""
 
 from contextlib import ExitStack
+import fcntl
+import json
 import os
 from pathlib import Path
 import re
@@ -20,11 +22,11 @@ OPEN_ALL = """() => {
 }"""
 
 
-def build_book(folder, source="book", toc=ROOT / "_toc.yml"):
+def build_book(folder, source="book", toc=ROOT / "_toc.yml", config="_config.yml"):
     """The finished run of `make book`, into a folder, and the folder of its pages."""
     command = [
         Path(sys.executable).with_name("jupyter-book"),
-        *("build", source, "--config", "_config.yml", "--toc", toc),
+        *("build", source, "--config", config, "--toc", toc),
         *("--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"),
     ]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -32,9 +34,19 @@ def build_book(folder, source="book", toc=ROOT / "_toc.yml"):
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory):
-    """The book, built from nothing, see `build_book`."""
-    return build_book(tmp_path_factory.mktemp("book"))
+def build(tmp_path_factory, worker_id):
+    """The book, built from nothing by the first worker that needs it, see `build_book`."""
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        folder = folder.parent  # which all workers of a run share
+    result = folder / "book.json"
+    with (folder / "book.lock").open("w") as lock:  # closing it unlocks it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not result.exists():
+            run, pages = build_book(folder / "book")
+            result.write_text(json.dumps([vars(run), str(pages)], default=str))
+    run, pages = json.loads(result.read_text())
+    return subprocess.CompletedProcess(**run), Path(pages)
 
 
 @pytest.fixture(scope="session")

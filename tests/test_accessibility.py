@@ -2,35 +2,9 @@
 
 from urllib.parse import urlsplit
 
-from axe_playwright_python.base import AXE_SCRIPT
 from conftest import contrast, OPEN_ALL
 import pytest
 from screenshots import new_page, THEMES
-
-# What axe-core objects to in a part of the page, by its rules of WCAG 2.0 to 2.2, levels A and AA,
-# and of best practice; or by one rule.
-FAULTS = """async ([part, rule]) => {
-    const options = rule ? {runOnly: [rule]} : {};
-    const {violations} = await axe.run(part, {resultTypes: ["violations"], ...options});
-    return violations.flatMap(({id, nodes}) => nodes.map(it => `${id}: ${it.target}: ${it.html}`));
-}"""
-
-# Of each kind of coloured word in the code, keep the first on the page: it stands for hundreds, and
-# axe-core takes its time with each.
-ONE_WORD_OF_EACH_KIND = """() => {
-    const seen = new Set();
-    for (const word of document.querySelectorAll("pre span")) {
-        if (seen.has(word.className)) word.replaceWith(...word.childNodes);
-        seen.add(word.className);
-    }
-    document.body.normalize();
-}"""
-
-# Elements that scroll sideways, by their tag and class, and whether the keyboard can get there.
-SCROLLING = """() => [...document.querySelectorAll("body, body *")]
-    .filter(it => it.checkVisibility() && it.scrollWidth > it.clientWidth + 1)
-    .filter(it => /auto|scroll/.test(getComputedStyle(it).overflowX))
-    .map(it => [`${it.localName}.${it.className}`, it.tabIndex])"""
 
 # Everything that Tab should reach: of radio buttons with one name only the chosen one or the first.
 MARK_TARGETS = """() => {
@@ -67,31 +41,8 @@ FOCUSED = """() => {
     };
 }"""
 
-MOVING = """() => [...document.querySelectorAll("*")].filter(it =>
-    ["", "::before", "::after"].map(part => getComputedStyle(it, part)).some(style =>
-        style.animationName !== "none" || style.scrollBehavior === "smooth"
-        || style.transitionDuration.split(", ").some(time => parseFloat(time))))
-    .map(it => it.outerHTML.slice(0, 200))"""
 
-
-ADDRESSES = ["file", "http"]
-WIDE = ("pre.", "div.math", "div.output ", "div.pst-scrollable-table-container")
-
-
-def opened(page, html):
-    """Open one page after the other, then one with results of a search; show all, tell the name."""
-    page.clock.install()
-    for path in sorted(html.glob("*.html")):
-        page.goto(path.as_uri())
-        page.evaluate(OPEN_ALL)
-        page.clock.run_for(1000)  # by then the theme knows what scrolls
-        yield path.name
-    page.goto(f"{html.as_uri()}/search.html?q=noise")
-    page.locator("#search-results li a").first.wait_for()
-    yield "search.html?q=noise"
-
-
-@pytest.fixture(params=ADDRESSES)
+@pytest.fixture(params=["file", "http"])
 def home(request, browser, html):
     """An empty page, and the address of the book: a folder, or a server."""
     page = new_page(browser, theme="light", width=1280)
@@ -101,42 +52,6 @@ def home(request, browser, html):
     )
     yield page, html.as_uri() if request.param == "file" else "http://localhost"
     page.close()
-
-
-def test_axe_finds_no_fault_on_any_page_in_either_theme(browser, html):
-    page = browser.new_page(reduced_motion="reduce")  # else it would see colours half faded in
-    faults = set()
-    # The themes differ in their colours alone.
-    rules = dict.fromkeys(THEMES, "color-contrast") | {THEMES[0]: None}
-    for name in opened(page, html):
-        page.evaluate(ONE_WORD_OF_EACH_KIND)
-        page.evaluate(AXE_SCRIPT)
-        for theme, rule in rules.items():
-            page.emulate_media(color_scheme=theme)
-            page.locator(f"html[data-theme={theme}]").wait_for()
-            found = page.evaluate(FAULTS, ["html", rule])
-            for network in page.locator("ae-playground .networks input").all()[1:]:
-                network.check()
-                found += page.evaluate(FAULTS, ["ae-playground", rule])
-            faults |= {(name, theme, fault) for fault in found}
-    page.close()
-    assert not faults
-
-
-@pytest.mark.parametrize(("width", "scale"), [(640, 2), (360, 1)])
-def test_only_code_formulas_and_tables_scroll_sideways_and_the_keyboard_scrolls_them(
-    browser, html, width, scale
-):
-    page = browser.new_page(viewport={"width": width, "height": 400}, device_scale_factor=scale)
-    faults = []
-    for name in opened(page, html):
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            faults.append(name)
-        for element, index in page.evaluate(SCROLLING):
-            if index != 0 or not element.startswith(WIDE):
-                faults.append((name, element, index))
-    page.close()
-    assert not faults
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -161,13 +76,6 @@ def test_tab_reaches_everything_and_shows_where_it_is(browser, html, theme, name
     page.close()
     assert not missed
     assert not unseen
-
-
-def test_nothing_moves_for_readers_who_prefer_that(browser, html):
-    page = browser.new_page(reduced_motion="reduce")
-    moving = [(name, element) for name in opened(page, html) for element in page.evaluate(MOVING)]
-    page.close()
-    assert not moving
 
 
 def test_what_colour_tells_is_told_without_it_where_colours_are_forced(browser, html):

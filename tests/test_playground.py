@@ -2,9 +2,12 @@
 
 from base64 import b64decode
 from io import BytesIO
+import json
 import re
 import subprocess
 import sys
+from urllib.parse import urlsplit
+from zlib import crc32
 
 from aehelpers import playground as export
 from aehelpers.data import load_mnist
@@ -24,6 +27,7 @@ from screenshots import new_page
 
 STORED = read_networks(sorted((ROOT / "book").glob("*.ipynb")))
 DRAWING = "Draw here"
+RUNNING = "ae-playground.running[aria-busy=false]"
 
 # Do something to the playground, wait for the picture that follows, and read its numbers.
 ACT = """async ([action, values]) => {
@@ -48,9 +52,28 @@ def page(browser, html):
     page.on("console", lambda it: it.type in ("error", "warning") and faults.append(it.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto((html / "index.html").as_uri())
+    page.locator(RUNNING).wait_for()
     yield page
     page.close()
     assert not faults
+
+
+@pytest.fixture
+def served(browser, html):
+    """The front page from a server; unlike those of a folder, its files can be held back."""
+    page = new_page(browser, theme="light", width=1280)
+    serve(page, html)
+    page.goto("http://localhost/index.html")
+    page.locator(RUNNING).wait_for()
+    yield page
+    page.close()
+
+
+def serve(page, html):
+    page.route(
+        "http://localhost/**",
+        lambda route: route.fulfill(path=html / urlsplit(route.request.url).path.lstrip("/")),
+    )
 
 
 def act(page, action=None, values=()):
@@ -74,6 +97,7 @@ def keras_halves(name):
 
 def choose(page, name):
     page.get_by_role("radio", name=name).check()
+    page.locator(RUNNING).wait_for()
 
 
 def place(page, part, x, y):
@@ -208,9 +232,45 @@ def test_only_pages_with_a_playground_load_its_files_which_weigh_less_than_a_meg
     assert sum(file.stat().st_size for file in files) < 1_000_000
     for path in html.glob("*.html"):
         text = path.read_text()
-        networks = re.search(r'<ae-playground networks="([^"]*)"', text)
-        expected = {f"{name}.js" for name in networks[1].split()} | common if networks else set()
+        expected = common if "<ae-playground" in text else set()
         assert set(re.findall(r"_static/playground/([\w.]+)", text)) == expected, path.name
+
+
+@pytest.mark.parametrize("address", ["file", "http"])
+def test_a_network_is_loaded_when_a_reader_comes_near_or_chooses_it_and_only_once(
+    browser, html, address
+):
+    page = new_page(browser, theme="light", width=1280)
+    serve(page, html)
+    loaded = []
+    page.on("request", lambda it: loaded.extend(re.findall(r"playground/(\w+)\.js\?", it.url)))
+    home = html.as_uri() if address == "file" else "http://localhost"
+    page.goto(f"{home}/vanilla.html")
+    assert sorted(loaded) == ["digits", "playground"]
+    assert page.locator("ae-playground > img").is_visible()
+    page.locator("ae-playground").scroll_into_view_if_needed()
+    page.locator(RUNNING).wait_for()
+    assert sorted(loaded) == ["digits", "plain", "playground"]
+    loaded.clear()
+    page.goto(f"{home}/index.html")
+    page.locator(RUNNING).wait_for()
+    for name in ("sparse", "plain", "sparse"):
+        choose(page, name)
+    assert sorted(loaded) == ["digits", "plain", "playground", "sparse"]
+    page.close()
+
+
+def test_the_address_of_a_network_changes_with_its_weights(html):
+    addresses = {}
+    for path in html.glob("*.html"):
+        if networks := re.search(r'<ae-playground networks="([^"]*)"', path.read_text()):
+            for address in networks[1].split():
+                name, version = address.split(".js?v=")
+                addresses.setdefault(name, set()).add(version)
+    assert addresses.keys() == STORED.keys()
+    for name, versions in addresses.items():
+        text = (html / "_static" / "playground" / f"{name}.js").read_bytes()
+        assert versions == {f"{crc32(text):08x}"}
 
 
 def test_without_javascript_and_in_print_a_described_picture_stands_there(browser, html):
@@ -224,6 +284,7 @@ def test_without_javascript_and_in_print_a_described_picture_stands_there(browse
     context.close()
     page = browser.new_page()
     page.goto((html / "index.html").as_uri())
+    page.locator(RUNNING).wait_for()
     picture, live = page.locator("ae-playground > img"), page.locator("ae-playground .live")
     assert (picture.is_visible(), live.is_visible()) == (False, True)
     page.emulate_media(media="print")
@@ -276,6 +337,74 @@ def test_a_forward_pass_fits_into_a_frame(page):
     assert median < 16  # milliseconds; it takes less than one
 
 
+# ---- What happens until a network is there ----
+
+
+@pytest.fixture
+def held(served):
+    """By name, the requests for networks, which are held back until `come` answers them."""
+    held = {}
+    served.route(
+        re.compile(r"playground/\w+\.js"),
+        lambda route: held.setdefault(re.search(r"(\w+)\.js", route.request.url)[1], route),
+    )
+    return held
+
+
+def come(page, route, html):
+    """Let a network arrive, and the page notice it."""
+    with page.expect_event("requestfinished"):
+        route.fulfill(path=html / urlsplit(route.request.url).path.lstrip("/"))
+    act(page)
+
+
+def runs_and_is_marked(page):
+    running = page.evaluate("document.querySelector('ae-playground').network.name")
+    mark = page.get_by_role("radio", checked=True).get_attribute("value")
+    return running, mark.split(".")[0]
+
+
+def test_until_a_chosen_network_is_there_the_one_before_runs_on_and_the_page_says_so(
+    served, html, held
+):
+    before = act(served)["output"]
+    words = served.locator("ae-playground .error")
+    served.get_by_role("radio", name="sparse").check()
+    assert words.inner_text() == "The network sparse is being loaded."
+    assert np.array_equal(act(served)["output"], before)
+    come(served, held["sparse"], html)
+    assert runs_and_is_marked(served) == ("sparse", "sparse")
+    assert words.inner_text().startswith("Squared error")
+    assert np.abs(act(served)["output"] - before).max() > 0.1
+
+
+def test_of_networks_chosen_quickly_the_last_one_runs_in_whatever_order_they_come(
+    served, html, held
+):
+    for name in ("sparse", "denoising", "variational"):
+        served.get_by_role("radio", name=name).check()
+    for name in ("variational", "sparse"):
+        come(served, held[name], html)
+        assert runs_and_is_marked(served) == ("variational", "variational")
+    served.get_by_role("radio", name="denoising").check()
+    served.get_by_role("radio", name="plain").check()
+    come(served, held["denoising"], html)
+    assert runs_and_is_marked(served) == ("plain", "plain")
+    choose(served, "denoising")
+    assert runs_and_is_marked(served) == ("denoising", "denoising")
+
+
+def test_a_network_that_does_not_come_is_named_and_can_be_chosen_again(served):
+    served.route("**/sparse.js*", lambda route: route.abort(), times=1)
+    served.get_by_role("radio", name="sparse").check()
+    served.locator(RUNNING).wait_for()
+    words = served.locator("ae-playground .error").inner_text()
+    assert words == "The network sparse could not be loaded. Please try again."
+    assert runs_and_is_marked(served) == ("plain", "plain")
+    choose(served, "sparse")
+    assert runs_and_is_marked(served) == ("sparse", "sparse")
+
+
 # ---- What a reader can do ----
 
 
@@ -306,6 +435,7 @@ def test_a_finger_draws_and_does_not_scroll_the_page(browser, html):
     context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 700})
     page = context.new_page()
     page.goto((html / "index.html").as_uri())
+    page.locator(RUNNING).wait_for()
     clear(page)
     path = [place(page, ".drawing", 0.5, y / 28) for y in (5, 12, 22)]
     scrolled = page.evaluate("scrollY")
@@ -403,31 +533,34 @@ def test_code_values_are_sliders_for_the_keyboard(page):
     assert slider.get_attribute("aria-valuenow") == f"{2 * step:.1f}"
 
 
-def test_a_code_of_two_numbers_is_a_plane_to_point_at_and_to_walk_on(page, digits):
+def test_a_code_of_two_numbers_is_a_plane_to_point_at_and_to_walk_on(served, digits):
     network = dense_autoencoder((), 2, seed=0, activation="linear")
     flat = export.PageNetwork("flat", network.encoder, network.decoder, digits)
     content = flat._repr_mimebundle_()[NETWORK]
-    page.evaluate(
-        """content => {
-            const it = document.createElement("ae-playground");
-            it.setAttribute("networks", "flat");
-            it.setAttribute("noise", "0");
-            globalThis.aeData.flat = content;
-            document.querySelector("ae-playground").replaceWith(it);
-        }""",
-        content,
+    script = f"aeData.flat = {json.dumps(content)}"
+    served.route(
+        "**/flat.js", lambda route: route.fulfill(body=script, content_type="text/javascript")
     )
+    served.evaluate(
+        """() => {
+            const it = document.createElement("ae-playground");
+            it.setAttribute("networks", "flat.js");
+            it.setAttribute("noise", "0");
+            document.querySelector("ae-playground").replaceWith(it);
+        }"""
+    )
+    served.locator(RUNNING).wait_for()
     limit = np.abs(content["code"]).max()
-    page.mouse.click(*place(page, ".plane", 0.75, 0.25))
-    found = act(page)
+    served.mouse.click(*place(served, ".plane", 0.75, 0.25))
+    found = act(served)
     assert found["code"] == pytest.approx([limit / 2, limit / 2], abs=limit / 50)
     expected = np.asarray(flat.decoder(found["code"][None]))[0]
     assert np.abs(found["output"] - expected).max() < 1e-3
     for key in ("ArrowLeft", "ArrowLeft", "ArrowDown"):
-        page.keyboard.press(key)
-    walked = found["code"] - act(page)["code"]
+        served.keyboard.press(key)
+    walked = found["code"] - act(served)["code"]
     assert walked == pytest.approx([limit / 10, limit / 20], rel=1e-4)
-    assert page.locator("ae-playground .bars").is_hidden()
+    assert served.locator("ae-playground .bars").is_hidden()
 
 
 def test_noise_is_gaussian_cut_off_and_the_same_until_new_noise_is_asked_for(page):

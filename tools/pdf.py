@@ -85,8 +85,7 @@ def _bound(chapters, styles, folder):
         book.head.append(book.new_tag("link", rel="stylesheet", href=style))
     book.head.append(book.new_tag("style", string=STYLE.read_text(encoding="utf-8")))
     for picture in (it for chapter in chapters for it in chapter.select("img")):
-        if not picture["src"].startswith("data:"):
-            picture["src"] = f"{folder}/{picture['src']}"
+        picture["src"] = f"{folder}/{picture['src']}"
     appendix = _appendix(book, chapters)
     book.article.append(book.new_tag("p", string=title, attrs={"class": "book-title"}))
     book.article.append(_contents(book, [*chapters, appendix]))

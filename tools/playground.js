@@ -1,5 +1,6 @@
 // The live autoencoder. A classic script, not a module, since pages are also opened as files; the
-// networks and the ten test digits are in globalThis.aeData, see playground.py.
+// ten test digits are in globalThis.aeData, and a network gets there by a script of its own when it
+// is wanted, see playground.py.
 (() => {
   "use strict";
 
@@ -59,8 +60,25 @@
     }
   }
 
+  // "plain" of "plain.js?v=0123abcd"
+  const nameOf = (address) => address.split(".")[0];
+
+  // Promises of networks, by the addresses of their scripts, which lie beside this one.
   const networks = {};
-  const network = (name) => (networks[name] ??= new Network(globalThis.aeData[name]));
+  const folder = document.currentScript.src;
+
+  function load(address) {
+    return (networks[address] ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = new URL(address, folder);
+      script.onload = () => resolve(new Network(globalThis.aeData[nameOf(address)]));
+      script.onerror = () => {
+        delete networks[address]; // the reader may try again
+        reject(new Error(`${script.src} could not be loaded`));
+      };
+      document.head.append(script);
+    }));
+  }
 
   // ---- Pictures: Float32Array of 28 x 28 values in [0, 1], row by row ----
 
@@ -162,15 +180,15 @@
       ${sign}
     </button>`;
 
-  const radio = (id, name, checked) => `
+  const radio = (id, address) => `
     <label>
-      <input type="radio" name="${id}-network" value="${name}" ${checked ? "checked" : ""}>${name}
+      <input type="radio" name="${id}-network" value="${address}">${nameOf(address)}
     </label>`;
 
-  const form = (id, names) => `
+  const form = (id, addresses) => `
     <div class="live">
-      <fieldset class="networks" ${names.length > 1 ? "" : "hidden"}><legend>Network</legend>
-        ${names.map((name) => radio(id, name, name === names[0])).join("")}
+      <fieldset class="networks" ${addresses.length > 1 ? "" : "hidden"}><legend>Network</legend>
+        ${addresses.map((address) => radio(id, address)).join("")}
       </fieldset>
       <div class="stage">
         <div class="input"><div class="title" id="${id}-input">Draw here</div>
@@ -221,25 +239,54 @@
 
   class Playground extends HTMLElement {
     connectedCallback() {
-      const names = this.getAttribute("networks").split(" ");
-      this.insertAdjacentHTML("beforeend", form(`playground-${++count}`, names));
+      const addresses = this.getAttribute("networks").split(" ");
+      this.insertAdjacentHTML("beforeend", form(`playground-${++count}`, addresses));
       this.find = (selector) => this.querySelector(selector);
-      this.drawing = new Float32Array(PIXELS); // without noise
+      const digits = testDigits();
+      this.drawing = digits[2]; // without noise
       this.noise = noise((this.seed = 1));
       this.pen = { x: SIDE / 2, y: SIDE / 2, down: false };
       this.find(".noise input").value = this.getAttribute("noise");
       this.listen();
-      this.choose(names[0]);
-      const digits = testDigits();
       this.addSamples(digits);
-      this.show(digits[2]);
-      this.classList.add("running");
+      const near = (changes, observer) => {
+        if (!changes.some(({ isIntersecting }) => isIntersecting)) return;
+        observer.disconnect();
+        this.choose(addresses[0]);
+      };
+      new IntersectionObserver(near, { rootMargin: "100%" }).observe(this); // a screen away
     }
 
     // ---- What happens ----
 
-    choose(name) {
-      this.network = network(name);
+    // Until the network is here the one before runs on, or else the still picture stays.
+    async choose(address) {
+      this.chosen = address;
+      if (this.network) this.render();
+      const network = await load(address).catch(() => null);
+      if (this.chosen !== address) return; // the reader has chosen another meanwhile
+      if (network) this.run(address, network);
+      else this.stay(address);
+    }
+
+    // Keep the network that runs, since the one that was chosen did not come.
+    stay(address) {
+      this.chosen = this.running;
+      if (!this.network) return;
+      this.mark();
+      this.render();
+      this.say(`The network <b>${nameOf(address)}</b> could not be loaded. Please try again.`);
+    }
+
+    mark() {
+      this.find(`.networks [value="${this.running}"]`).checked = true;
+    }
+
+    run(address, network) {
+      this.running = address;
+      this.network = network;
+      this.mark();
+      this.classList.add("running");
       const { codeSize } = this.network;
       this.classList.toggle("flat", codeSize === 2);
       const [low, high] = this.network.code;
@@ -289,10 +336,14 @@
       paint(this.find(".reconstruction"), this.output);
       if (this.map) this.paintPlane();
       else this.paintBars();
+      this.ariaBusy = this.chosen !== this.running;
       this.say(this.judgement(scale));
     }
 
     judgement(scale) {
+      if (this.chosen !== this.running) {
+        return `The network <b>${nameOf(this.chosen)}</b> is being loaded.`;
+      }
       if (this.pulled) return "The code is yours now, and the picture what the decoder makes of it.";
       if (!this.drawing.some(Boolean)) return "Draw a digit, or choose one below.";
       const error = meanSquare(this.drawing, this.output);

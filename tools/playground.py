@@ -13,10 +13,13 @@ playground where there is no JavaScript, and in print. `noise` is the scale to b
 given.
 """
 
-from html import escape
+from base64 import b64decode
+from hashlib import sha256
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -46,7 +49,7 @@ class StoredNetwork(NamedTuple):
 
 
 class Playground(nodes.General, nodes.Element):
-    """The place of a live autoencoder; has `networks`, `noise` and the `description`."""
+    """The place of a live autoencoder with a picture; has `scripts`, `digits` and `noise`."""
 
 
 def setup(app):
@@ -113,23 +116,40 @@ class PlaygroundDirective(SphinxDirective):
                 f"one of {sorted(first.pictures)}, got {figure!r}"
             )
         picture, description = first.pictures[figure]
+        # The digits are the same for all networks.
+        contents = {name: dict(stored[name].content) for name in names}
+        digits = [content.pop("digits") for content in contents.values()].pop()
         return [
             Playground(
                 "",
-                networks={name: stored[name].content for name in names},
+                nodes.image(uri=self.write_picture(picture), alt=description),
+                scripts={f"{name}.js": _script(name, it) for name, it in contents.items()},
+                digits=_script("digits", digits),
                 noise=self.options.get("noise", 0),
-                picture=picture,
-                description=description,
             )
         ]
 
+    def write_picture(self, picture):
+        """Write it where MyST-NB writes those of the notebooks, under the same name."""
+        content = b64decode(picture)
+        folder = Path(self.env.mystnb_config.output_folder)
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{sha256(content).hexdigest()}.png"
+        path.write_bytes(content)
+        return os.path.relpath(path, Path(self.env.doc2path(self.env.docname)).parent)
+
+
+def _script(name, value):
+    """A script that sets a property of the page, which may not fetch data if it is a file."""
+    return f"(globalThis.aeData ??= {{}}).{name} = {json.dumps(value)};\n"
+
 
 def visit_playground(translator, node):
-    """Write the element that the script fills, with the still picture in it."""
-    names = " ".join(node["networks"])
+    """Write the element that the script fills, the still picture follows."""
+    # Below its address a browser keeps a script, so a new content gets a new address.
+    scripts = [f"{name}?v={crc32(text.encode()):08x}" for name, text in node["scripts"].items()]
     translator.body.append(
-        f'<ae-playground networks="{names}" noise="{node["noise"]}">'
-        f'<img alt="{escape(node["description"])}" src="data:image/png;base64,{node["picture"]}">'
+        f'<ae-playground networks="{" ".join(scripts)}" noise="{node["noise"]}">'
     )
 
 
@@ -139,26 +159,20 @@ def depart_playground(translator, _):
 
 
 def add_files(app, pagename, templatename, context, doctree):
-    """Write the networks of a page and the script that runs them, and load them on this page."""
-    networks = {}
-    for node in doctree.findall(Playground) if doctree else []:
-        networks |= node["networks"]
-    if not networks:
+    """Write the files of a page's playgrounds; load those that all networks need."""
+    places = list(doctree.findall(Playground)) if doctree else []
+    if not places:
         return
-    # A page that is opened as a file may neither fetch data nor import modules, so the data are
-    # scripts that set a property of the page. The digits are the same for all networks.
-    data = {name: dict(content) for name, content in networks.items()}
-    data["digits"] = [content.pop("digits") for content in data.values()].pop()
-    files = {
-        f"{name}.js": f"(globalThis.aeData ??= {{}}).{name} = {json.dumps(value)};\n"
-        for name, value in data.items()
-    }
-    files |= {name: Path(__file__).with_name(name).read_text(encoding="utf-8") for name in _ASSETS}
+    common = {"digits.js": places[0]["digits"]}  # the first, since the other script reads them
+    common |= {name: Path(__file__).with_name(name).read_text(encoding="utf-8") for name in _ASSETS}
+    files = dict(common)
+    for place in places:
+        files |= place["scripts"]
     folder = Path(app.outdir, "_static", _FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
-    for name in files:
+    for name in common:
         if name.endswith(".js"):
             app.add_js_file(f"{_FOLDER}/{name}", loading_method="defer", priority=900)
         else:
