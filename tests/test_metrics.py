@@ -73,8 +73,39 @@ def test_kl_of_shapes_that_differ_or_of_values_that_are_not_finite_is_refused_by
 def test_shapes_that_differ_are_refused_by_name(measure):
     with pytest.raises(ValueError, match="reconstruction: expected the target's shape"):
         measure(TARGET, OUTPUT[:1])
+    with pytest.raises(ValueError, match="images: expected 4 pixels as in train, got 3"):
+        metrics.mean_image(TARGET, OUTPUT[:, :3])
 
 
-def test_cross_entropy_of_values_outside_the_unit_interval_is_refused():
-    with pytest.raises(ValueError, match=r"target: expected values in \[0, 1\], got 0 to 255"):
-        metrics.bce(TARGET * 255, OUTPUT)
+@pytest.mark.parametrize("images", [TARGET[0], TARGET[np.newaxis], TARGET[:0], TARGET[:, :0]])
+def test_anything_but_images_in_rows_is_refused_by_name(images):
+    with pytest.raises(ValueError, match="target: expected images in rows") as error:
+        metrics.mse(images, images)
+    assert str(images.shape) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "output", "message"),
+    [
+        (TARGET * 255, OUTPUT, r"target: expected values in \[0, 1\], got 0 to 255"),
+        (TARGET - 0.01, OUTPUT, r"target: expected values in \[0, 1\], got -0.01 to 0.99"),
+        (TARGET, OUTPUT + 0.01, r"reconstruction: expected values in \[0, 1\], got 0.01 to 1.01"),
+    ],
+)
+def test_cross_entropy_of_values_outside_the_unit_interval_is_refused(target, output, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.bce(target, output)
+
+
+def test_as_many_components_as_pixels_copy_and_one_component_is_a_line():
+    data = np.random.default_rng(0).normal(3, 1, (20, 6))
+    np.testing.assert_allclose(metrics.pca_reconstruction(data, data, 6), data)
+    line = metrics.pca_reconstruction(data, data, 1)
+    assert np.linalg.matrix_rank(line - data.mean(axis=0)) == 1
+
+
+@pytest.mark.parametrize("code_size", [0, 7])
+def test_components_that_there_are_not_are_refused(code_size):
+    data = np.random.default_rng(0).normal(3, 1, (20, 6))
+    with pytest.raises(ValueError, match=f"expected 1 to 6 components, got {code_size}"):
+        metrics.pca_reconstruction(data, data, code_size)
