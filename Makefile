@@ -67,6 +67,6 @@ audit: .venv/ready  ## list the licences of all packages in licences.csv, and lo
 		|| { echo "Not passed: pip-audit found what it lists; or, if it ends with an error, it could not ask pypi.org, and nothing was audited."; exit 1; }
 
 clean:  ## delete what was built, the environment included
-	rm -rf .venv .venv-bench _build .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench _build .hypothesis .pytest_cache .ruff_cache
 
 .PHONY: help book test lab refresh spread faults screens pdf bench lock audit clean
