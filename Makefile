@@ -49,7 +49,8 @@ pdf: book  ## print the book as one PDF, with the solutions in an appendix
 	@.venv-bench/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
-bench: .venv/ready .venv-bench/ready  ## time sweeps, and training beside what one would use instead
+bench: .venv/ready .venv-bench/ready  ## time training, sweeps, and what one would use instead
+	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/sweep_speed.py
 	PYTHONPATH=. .venv-bench/bin/python benchmarks/training_speed.py
 

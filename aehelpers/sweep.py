@@ -244,23 +244,28 @@ def _digest_of(value):
     return _digest(json.dumps(value, sort_keys=True).encode())
 
 
-def _identity(value):
-    """What tells a value from others in every process, as something that JSON can hold."""
+def _identity(value, within=()):
+    """What tells a value from others in every process, as something that JSON can hold.
+
+    The value is used by the functions `within`, the innermost last.
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return [type(value).__name__, repr(value)]
     if isinstance(value, np.generic | np.ndarray) and value.dtype != object:
         return [str(value.dtype), value.shape, _digest(np.ascontiguousarray(value).tobytes())]
     if isinstance(value, list | tuple | range):
-        return [type(value).__name__, *map(_identity, value)]
+        return [type(value).__name__, *(_identity(item, within) for item in value)]
     if isinstance(value, dict):
-        return [[_identity(key), _identity(item)] for key, item in value.items()]
+        return [[_identity(key), _identity(item, within)] for key, item in value.items()]
     if isinstance(value, ModuleType) and _is_installed(value.__name__):
         return [value.__name__, _version(value.__name__)]
     code = isinstance(value, type | FunctionType | BuiltinFunctionType)
     if code and _is_installed(value.__module__):
         return [value.__module__, value.__qualname__, _version(value.__module__)]
     if isinstance(value, FunctionType):
-        return [inspect.getsource(value), _identity(_used_by(value))]
+        if value in within:  # it calls itself, perhaps through others
+            return ["within", within.index(value)]
+        return [inspect.getsource(value), _identity(_used_by(value), (*within, value))]
     raise TypeError(
         f"function, grid: with a folder, expected functions and settings that use functions, "
         f"installed modules, numbers, words and arrays, got one that uses {value!r}; make it a "
@@ -291,4 +296,4 @@ def _used_by(function):
     used = {name: function.__globals__[name] for name in names if name in function.__globals__}
     used |= inspect.getclosurevars(function).nonlocals
     used |= {"defaults": function.__defaults__, "keywords": function.__kwdefaults__}
-    return {name: used[name] for name in sorted(used) if used[name] is not function}
+    return {name: used[name] for name in sorted(used)}

@@ -41,7 +41,7 @@ MADE_UP = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-FEW = settings(MADE_UP, max_examples=4)
+FEW = settings(MADE_UP, max_examples=3)
 
 
 @pytest.fixture(autouse=True)
@@ -319,7 +319,7 @@ class Helper(NamedTuple):
     good: st.SearchStrategy
     bad: dict[str, Any]  # for each argument bad values, or a function from the good one to them
     call: Any = None  # where the function alone is not enough to compare
-    examples: int = 20  # fewer where a network is built for each
+    examples: int = 20  # fewer where each takes long: to build a network, to draw pictures
 
 
 def good(**strategies):
@@ -350,12 +350,12 @@ TRAIN = Helper(
     good(
         model=st.just(Sizes((6, 2, 6))),
         x=arrays((5, 6), units),
-        y=st.none() | arrays((5, 6), units),
+        y=arrays((5, 6), units),
         epochs=st.integers(1, 2),
         seed=seeds,
         batch_size=st.just(4),
         corrupt=st.sampled_from([None, noise_shrinks]),
-        validation_data=st.none() | st.tuples(arrays((3, 6), units), arrays((3, 6), units)),
+        validation_data=st.tuples(arrays((3, 6), units), arrays((3, 6), units)),
         callbacks=st.sampled_from([(), (keras.callbacks.Callback(),)]),
     ),
     dict(
@@ -381,7 +381,7 @@ TRAIN = Helper(
         callbacks=[None, 3, [3], "abc", keras.callbacks.Callback()],
     ),
     trained,
-    examples=5,
+    examples=3,
 )
 SIZED = {"code_size": small, "seed": seeds}
 NOT_SIZED = {"code_size": NO_POSITIVE, "seed": NO_SEED}
@@ -490,13 +490,13 @@ HELPERS = {
             code_penalty=UNKNOWN,
             loss=UNKNOWN,
         ),
-        examples=4,
+        examples=3,
     ),
-    models.deep_autoencoder: Helper(good(**SIZED), NOT_SIZED, examples=4),
+    models.deep_autoencoder: Helper(good(**SIZED), NOT_SIZED, examples=3),
     models.shallow_autoencoder: Helper(
-        good(**SIZED, code_penalty=PENALTIES), dict(**NOT_SIZED, code_penalty=UNKNOWN), examples=4
+        good(**SIZED, code_penalty=PENALTIES), dict(**NOT_SIZED, code_penalty=UNKNOWN), examples=3
     ),
-    models.convolutional_autoencoder: Helper(good(**SIZED), NOT_SIZED, examples=4),
+    models.convolutional_autoencoder: Helper(good(**SIZED), NOT_SIZED, examples=3),
     models.variational_autoencoder: Helper(
         good(latent=small, seed=seeds, beta=st.floats(0, 10)),
         dict(
@@ -504,7 +504,7 @@ HELPERS = {
             seed=NO_SEED,
             beta=NO_WEIGHT,
         ),
-        examples=4,
+        examples=3,
     ),
     playground.PageNetwork: Helper(
         good(
@@ -528,13 +528,14 @@ HELPERS = {
                 *(ten._replace(x_test=x) for x in no_image(ten.x_test)),
             ],
         ),
-        examples=4,
+        examples=3,
     ),
     plots.image_rows: Helper(
         good(rows=st.dictionaries(labels, pictures(), min_size=1, max_size=2)),
         dict(
             rows=lambda rows: [*one_spoilt(no_image)(rows), {**rows, "longer": np.ones((4, 784))}]
         ),
+        examples=3,
     ),
     plots.history: Helper(
         good(
@@ -572,12 +573,15 @@ HELPERS = {
             ylabel=ANYTHING,
             log=ANYTHING,
         ),
+        examples=10,
     ),
     plots.architecture: Helper(
-        good(model=st.tuples(small, small, small).map(Sizes)), dict(model=no_model), examples=4
+        good(model=st.tuples(small, small, small).map(Sizes)), dict(model=no_model), examples=3
     ),
     plots.code_histograms: Helper(
-        good(codes=tables((3, 2)), bins=small), dict(codes=one_spoilt(no_array), bins=NO_POSITIVE)
+        good(codes=tables((3, 2)), bins=small),
+        dict(codes=one_spoilt(no_array), bins=NO_POSITIVE),
+        examples=3,
     ),
     plots.filters: Helper(
         good(weights=pictures().map(np.transpose), columns=small),
@@ -585,6 +589,7 @@ HELPERS = {
             weights=lambda weights: [*no_array(weights), weights[:-1], weights.T, weights[:, 0]],
             columns=NO_POSITIVE,
         ),
+        examples=3,
     ),
     progress.Progress: Helper(
         good(total=st.integers(0, 3), unit=labels, text=labels),
