@@ -83,6 +83,13 @@ def test_the_convolutional_network_halves_flat_pictures_twice_and_its_halves_sha
     np.testing.assert_array_equal(network(IMAGES), decoder(encoder(IMAGES)))
 
 
+def test_a_dense_network_has_32_units_in_its_code_unless_told_otherwise():
+    assert dense_autoencoder(seed=0).decoder.input_shape == (None, 32)
+    assert dense_autoencoder([5, 4], 3, seed=0).encoder.output_shape == (None, 3)
+    with pytest.raises(ValueError, match=r"^hidden: expected a sequence of sizes, got '12'"):
+        dense_autoencoder("12", seed=0)
+
+
 def test_another_seed_gives_other_first_weights_and_the_same_seed_the_same():
     first, again, other = (
         dense_autoencoder(seed=s).autoencoder.get_weights()[0] for s in (1, 1, 2)
