@@ -94,7 +94,7 @@ def check_numbers(name, values, shape, dtype=None, whose=""):
         raise ValueError(f"{name}: expected numbers, got {came}")
     further = shape[-1:] == (...,)
     sides = shape[:-1] if further else shape
-    fits = array.ndim == len(sides) or (further and array.ndim > len(sides))
+    fits = array.ndim >= len(sides) if further else array.ndim == len(sides)
     pairs = zip(sides, array.shape, strict=False)
     if not (fits and array.size and all(isinstance(side, str) or side == n for side, n in pairs)):
         words = str(shape).replace("'", "").replace("Ellipsis", "...")

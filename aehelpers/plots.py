@@ -234,10 +234,10 @@ def code_histograms(codes, bins=40):
     _, axes = plt.subplots(
         1, len(arrays), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
-    for ax, colour, (label, values) in zip(axes[0], cycle(COLOURS), arrays.items(), strict=False):
+    for ax, colour, (label, values) in zip(axes.flat, cycle(COLOURS), arrays.items(), strict=False):
         ax.hist(values.ravel(), edges, color=colour)
         ax.set(title=label, xlabel="activation", yscale="log")
-    axes[0, 0].set_ylabel("values")
+    axes.flat[0].set_ylabel("values")
 
 
 def filters(weights, columns=16):

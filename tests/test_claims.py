@@ -3,6 +3,7 @@ from pathlib import Path
 from aehelpers.claims import CLAIMS, CONDITIONAL, FAILS, HOLDS, Verdict
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+import numpy as np
 import pytest
 from verdicts import read_verdicts, VerdictError
 
@@ -48,6 +49,20 @@ def test_an_unknown_claim_is_refused():
         ValueError, match=f"claim: expected one of C01 to C{len(CLAIMS)}, got 'C99'"
     ):
         Verdict("C99", {"x": True})
+
+
+def test_a_finding_may_be_numpys_and_is_shown_with_yes_or_no():
+    verdict = Verdict("C02", {"One is 1.": np.bool_(True), "Two is 1.": np.bool_(False)})
+    assert repr(verdict).splitlines()[1:] == ["  [yes] One is 1.", "  [no] Two is 1."]
+    shown = verdict._repr_html_()
+    assert '<div class="verdict holds-with-a-condition"' in shown
+    assert '<li><span class="yes">yes</span> One is 1.</li>' in shown
+    assert '<li><span class="no">no</span> Two is 1.</li>' in shown
+
+
+def test_a_verdict_without_findings_is_refused():
+    with pytest.raises(ValueError, match=r"findings: expected at least one in a dict, got \{\}"):
+        Verdict("C01", {})
 
 
 def test_a_number_is_no_finding():

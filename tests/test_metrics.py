@@ -41,10 +41,10 @@ def test_pca_loses_what_the_singular_values_left_out_hold():
 
 
 def test_code_statistics_count_exact_zeros_only():
-    codes = np.array([[0.0, 1e-9, 2.0], [0.0, 0.0, 4.0]])
+    codes = np.array([[0.0, 1e-9, 2.0], [0.0, 0.0, 4.0], [0.0, 0.0, 3.0]])
     found = metrics.code_statistics(codes)
     assert found == pytest.approx(
-        {"mean": 1.0, "sd": codes.std(), "zeros": 0.5, "active": 1.5, "dead": 1}
+        {"mean": 1.0, "sd": codes.std(), "zeros": 5 / 9, "active": 4 / 3, "dead": 1}
     )
 
 
@@ -73,8 +73,52 @@ def test_kl_of_shapes_that_differ_or_of_values_that_are_not_finite_is_refused_by
 def test_shapes_that_differ_are_refused_by_name(measure):
     with pytest.raises(ValueError, match="reconstruction: expected the target's shape"):
         measure(TARGET, OUTPUT[:1])
+    with pytest.raises(ValueError, match=r"images: expected shape \(n, 4\), got \(2, 3\)"):
+        metrics.mean_image(TARGET, OUTPUT[:, :3])
 
 
-def test_cross_entropy_of_values_outside_the_unit_interval_is_refused():
-    with pytest.raises(ValueError, match=r"target: expected values in \[0, 1\], got 0 to 255"):
-        metrics.bce(TARGET * 255, OUTPUT)
+@pytest.mark.parametrize("images", [TARGET[0], TARGET[np.newaxis], TARGET[:0], TARGET[:, :0]])
+def test_anything_but_images_in_rows_is_refused_by_name(images):
+    with pytest.raises(ValueError, match=r"target: expected shape \(n, pixels\), got") as error:
+        metrics.mse(images, images)
+    assert str(images.shape) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "output", "message"),
+    [
+        (TARGET * 255, OUTPUT, r"target: expected values in \[0, 1\], got 0 to 255"),
+        (TARGET - 0.01, OUTPUT, r"target: expected values in \[0, 1\], got -0.01 to 0.99"),
+        (TARGET, OUTPUT + 0.01, r"reconstruction: expected values in \[0, 1\], got 0.01 to 1.01"),
+    ],
+)
+def test_cross_entropy_of_values_outside_the_unit_interval_is_refused(target, output, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.bce(target, output)
+
+
+def test_images_that_are_all_alike_are_their_own_reconstruction():
+    alike = np.full((3, 2), 0.5)
+    np.testing.assert_array_equal(metrics.pca_reconstruction(alike, alike, 1), alike)
+
+
+def test_as_many_components_as_pixels_copy_and_one_component_is_a_line():
+    data = np.random.default_rng(0).normal(3, 1, (20, 6))
+    np.testing.assert_allclose(metrics.pca_reconstruction(data, data, 6), data)
+    line = metrics.pca_reconstruction(data, data, 1)
+    assert np.linalg.matrix_rank(line - data.mean(axis=0)) == 1
+
+
+@pytest.mark.parametrize("shape", [(20, 6), (6, 20)])
+def test_components_that_there_are_not_are_refused(shape):
+    data = np.random.default_rng(0).normal(3, 1, shape)
+    with pytest.raises(ValueError, match="code_size: expected 1 to 6 components, got 7"):
+        metrics.pca_reconstruction(data, data, 7)
+
+
+def test_variance_of_images_that_are_all_alike_is_refused():
+    with pytest.raises(ValueError, match="target: expected images that differ, got 3 alike"):
+        metrics.variance_explained(np.ones((3, 2)), np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="target: expected images that differ, got 1 alike"):
+        metrics.variance_explained([[1, 2]], [[1, 2]])
+    assert metrics.variance_explained([[1, 0], [1, 2]], [[1, 0], [1, 2]]) == 1

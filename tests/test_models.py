@@ -83,6 +83,13 @@ def test_the_convolutional_network_halves_flat_pictures_twice_and_its_halves_sha
     np.testing.assert_array_equal(network(IMAGES), decoder(encoder(IMAGES)))
 
 
+def test_a_dense_network_has_32_units_in_its_code_unless_told_otherwise():
+    assert dense_autoencoder(seed=0).decoder.input_shape == (None, 32)
+    assert dense_autoencoder([5, 4], 3, seed=0).encoder.output_shape == (None, 3)
+    with pytest.raises(ValueError, match=r"^hidden: expected a sequence of sizes, got '12'"):
+        dense_autoencoder("12", seed=0)
+
+
 def test_another_seed_gives_other_first_weights_and_the_same_seed_the_same():
     first, again, other = (
         dense_autoencoder(seed=s).autoencoder.get_weights()[0] for s in (1, 1, 2)
@@ -133,6 +140,14 @@ def test_latent_points_are_drawn_anew_with_the_mean_and_variance_that_the_layer_
     assert not (points == again).any()
 
 
+def test_the_divergence_counts_once_unless_told_otherwise_and_a_copy_keeps_its_weight():
+    mean, log_var = np.array([[1.0, 2]]), np.zeros((1, 2))
+    for layer, weight in ((Sampling(), 1), (Sampling(0), 0), (Sampling(beta=3), 3)):
+        for one in (layer, Sampling.from_config(layer.get_config())):
+            one(mean, log_var)
+            assert float(one.losses[0]) == pytest.approx(weight * 2.5)
+
+
 def test_the_same_seed_draws_the_same_latent_points_and_another_seed_others():
     first, again, other = (
         np.asarray(variational_autoencoder(seed=s).autoencoder(IMAGES)) for s in (1, 1, 2)
@@ -146,6 +161,7 @@ def test_the_same_seed_draws_the_same_latent_points_and_another_seed_others():
     [
         ({"latent": 0}, "latent: expected a whole number from 1, got 0"),
         ({"beta": -1}, "beta: expected a finite number from 0, got -1"),
+        ({"beta": float("inf")}, "beta: expected a finite number from 0, got inf"),
         ({"beta": float("nan")}, "beta: expected a finite number from 0, got nan"),
         ({"seed": -1}, "seed: expected a whole number from 0, got -1"),
     ],

@@ -61,6 +61,135 @@ def test_a_filter_is_scaled_symmetrically_by_its_own_largest_weight():
     assert limits == [(-2, 2), (-1, 1)]
 
 
+def test_image_rows_are_wide_name_each_row_at_its_left_and_show_no_axes():
+    plots.image_rows({"input": IMAGES, "output": IMAGES})
+    figure = plt.gcf()
+    figure.canvas.draw()
+    box = figure.axes[0].get_window_extent()
+    assert box.width == pytest.approx(box.height)
+    assert 3 * box.width > 0.6 * figure.bbox.width
+    for row, label in ((figure.axes[:3], "input"), (figure.axes[3:], "output")):
+        assert [ax.get_ylabel() for ax in row] == [label, "", ""]
+        words = row[0].yaxis.label.get_window_extent()
+        assert 0 <= words.x0 < words.x1 < row[0].get_window_extent().x0
+        assert row[0].yaxis.label.get_rotation() == 0
+    for ax in figure.axes:
+        assert not any(spine.get_visible() for spine in ax.spines.values())
+        assert [*ax.get_xticks(), *ax.get_yticks()] == []
+        assert not any(line.get_visible() for line in ax.get_xgridlines())
+
+
+def test_one_image_and_one_model_are_drawn_as_well():
+    plots.image_rows({"input": IMAGES[:1]})
+    np.testing.assert_array_equal(plt.gca().images[0].get_array(), IMAGES[0].reshape(28, 28))
+    plots.code_histograms({"a": [np.arange(6.0)]})
+    assert plt.gca().get_ylabel() == "values"
+
+
+def test_a_readers_own_plots_get_the_books_style():
+    figure, ax = plt.subplots()
+    ax.plot([0, 1], label="one")
+    assert figure.get_size_inches()[0] == plots.WIDTH
+    assert all(line.get_visible() for line in ax.get_xgridlines())
+    visible = {side for side, spine in ax.spines.items() if spine.get_visible()}
+    assert visible == {"left", "bottom"}
+    assert not ax.legend().get_frame_on()
+
+
+def test_the_architecture_is_bars_about_one_line_the_smallest_of_another_colour():
+    plots.architecture(deep_autoencoder(seed=0).autoencoder)
+    figure, ax = plt.gcf(), plt.gca()
+    bars = ax.patches[:5]
+    assert [2 ** bar.get_height() - 1 for bar in bars] == pytest.approx([784, 128, 32, 128, 784])
+    colours = [bar.get_facecolor() for bar in bars]
+    assert [colour == colours[2] for colour in colours] == [False, False, True, False, False]
+    figure.canvas.draw()
+    for i, bar in enumerate(bars):
+        assert bar.get_y() == pytest.approx(-bar.get_height() / 2)
+        assert bar.get_x() + bar.get_width() / 2 == pytest.approx(i)
+    names = [text for text in ax.texts if text.get_text() and not text.get_text().isdigit()]
+    assert [name.get_text() for name in names] == ["input", "relu", "relu", "relu", "sigmoid"]
+    for bar, name in zip(bars, names, strict=True):
+        assert name.get_window_extent().y1 < bar.get_window_extent().y0
+    units = [text for text in ax.texts if text.get_text().isdigit()]
+    for bar, number in zip(bars, units, strict=True):
+        assert number.get_window_extent().y0 > bar.get_window_extent().y1
+    arrows = [text for text in ax.texts if not text.get_text()]
+    for arrow, left, right in zip(arrows, bars, bars[1:], strict=False):
+        (start, y), (end, level) = arrow.xyann, arrow.xy
+        assert y == level == 0
+        assert left.get_x() + left.get_width() < start < end < right.get_x()
+    assert len(arrows) == 4
+
+
+def test_settings_are_ticks_on_an_axis_that_is_logarithmic_unless_told_otherwise():
+    for log, scale in ((True, "log"), (False, "linear")):
+        plots.by_setting(
+            [2, 8, 32], {"a": [1, 2, 3]}, {"floor": 1}, xlabel="units", ylabel="error", log=log
+        )
+        ax = plt.gca()
+        assert ax.get_xscale() == scale
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2", "8", "32"]
+        assert list(ax.get_xticks()) == [2, 8, 32]
+        assert len(ax.get_xticks(minor=True)) == 0
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("units", "error")
+    plots.by_setting([2, 8], {"a": [1, 2]}, xlabel="", ylabel="")
+    assert plt.gca().get_xscale() == "log"
+
+
+def test_epochs_are_counted_from_1_and_lines_without_a_name_are_named_by_their_data():
+    run = type("History", (), {"history": {"loss": [3, 2], "val_loss": [4, 3]}})
+    plots.history({"deep": run}, {"floor": 1})
+    ax = plt.gca()
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [1, 2])
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["deep, training", "deep, held out"]
+    (note,) = ax.texts
+    plt.gcf().canvas.draw()
+    assert note.get_text() == "floor"
+    box, line = note.get_window_extent(), ax.transData.transform((1, 1))[1]
+    assert line < box.y0 < line + 10
+    assert box.x1 == pytest.approx(ax.get_window_extent().x1, abs=1)
+    plots.history({"": run})
+    legend = [text.get_text() for text in plt.gca().get_legend().get_texts()]
+    assert legend == ["training", "held out"]
+
+
+def test_histograms_have_as_many_bars_as_asked_for_on_a_logarithmic_axis_and_are_named():
+    plots.code_histograms({"a": [np.arange(6.0)], "b": [np.arange(6.0)]}, bins=3)
+    first, second = plt.gcf().axes
+    assert [bar.get_height() for bar in first.patches] == [2, 2, 2]
+    assert (first.get_yscale(), first.get_title(), second.get_title()) == ("log", "a", "b")
+    assert (first.get_ylabel(), second.get_ylabel()) == ("values", "")
+    assert first.get_ylim() == second.get_ylim()
+    assert first.get_xlim() == second.get_xlim()
+
+
+@pytest.mark.parametrize(("units", "rows"), [(16, 1), (17, 2), (1, 1)])
+def test_filters_are_squares_in_rows_of_16_and_empty_places_stay_empty(units, rows):
+    plots.filters(np.ones((784, units)))
+    axes = plt.gcf().axes
+    assert len(axes) == 16 * rows
+    assert [bool(ax.images) for ax in axes] == [True] * units + [False] * (16 * rows - units)
+    assert not any(ax.axison for ax in axes)
+    width, height = plt.gcf().get_size_inches()
+    assert height / width == pytest.approx(rows / 16)
+
+
+def test_a_filter_of_zeros_is_drawn_on_a_scale_about_zero():
+    plots.filters(np.zeros((784, 1)), columns=1)
+    low, high = plt.gca().images[0].get_clim()
+    assert low == -high < 0
+
+
+def test_a_metric_that_there_is_not_and_a_model_that_is_none_are_refused_by_name():
+    run = type("History", (), {"history": {"loss": [3, 2]}})
+    with pytest.raises(ValueError, match=r"metric: expected one of \['loss'\], got 'mse'"):
+        plots.history({"": run}, metric="mse")
+    with pytest.raises(TypeError, match=r"model: expected .* Keras model with one input, got 3"):
+        plots.architecture(3)
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
@@ -68,7 +197,13 @@ def test_a_filter_is_scaled_symmetrically_by_its_own_largest_weight():
             lambda: plots.image_rows({"a": IMAGES[:, :5]}),
             r"rows\['a'\]: expected shape \(columns, 784\), got \(3, 5\)",
         ),
+        (
+            lambda: plots.image_rows({"a": IMAGES, "b": IMAGES[:2]}),
+            r"rows\['b'\]: expected shape \(3, 784\), got \(2, 784\)",
+        ),
+        (lambda: plots.image_rows({}), "rows: expected at least one entry"),
         (lambda: plots.filters(IMAGES), "weights: expected shape"),
+        (lambda: plots.filters(np.ones(784)), r"weights: expected .* got \(784,\)"),
         (lambda: plots.history({}), "histories: expected at least one"),
         (lambda: plots.code_histograms({}), "codes: expected at least one"),
         (
