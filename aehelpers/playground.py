@@ -1,7 +1,6 @@
 """Networks that the pages run themselves: a cell shows one, the build collects it."""
 
 from base64 import b64encode
-from itertools import pairwise
 
 from aehelpers.checks import check_numbers
 from aehelpers.data import Digits
@@ -107,10 +106,9 @@ class PageNetwork:
 
 
 def _rounded(half, model):
-    if not all(layer.input is before.output for before, layer in pairwise(model.layers)):
-        raise ValueError(f"{half}: expected layers in a row, got {model!r}, which branches")
     layers = []
-    for layer in model.layers:
+    # Sums and the like of outputs are operations, but no layers. Dense layers alone are in a row.
+    for layer in getattr(model, "operations", model.layers):
         if isinstance(layer, keras.layers.InputLayer):
             continue
         activation = getattr(getattr(layer, "activation", None), "__name__", None)

@@ -147,7 +147,7 @@ def two_inputs():
 def branching():
     image = keras.Input((784,))
     code = keras.layers.Dense(2)(image)
-    return keras.Model(image, keras.layers.Add()([code, keras.layers.Dense(2)(image)]))
+    return keras.Model(image, code + keras.layers.Dense(2)(image))
 
 
 def with_weights(model, value):

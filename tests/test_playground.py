@@ -178,6 +178,17 @@ def test_a_network_that_no_page_can_run_is_refused(digits, name, hidden, message
         export.PageNetwork(name, network.encoder, network.decoder, digits)
 
 
+def test_layers_may_be_those_of_a_network_put_into_models_of_their_own(network, digits, shown):
+    models = []
+    for half in (network.encoder, network.decoder):
+        first = output = keras.Input(half.input_shape[1:])
+        for layer in half.layers[1:]:
+            output = layer(output)
+        models.append(keras.Model(first, output))
+    again = export.PageNetwork("tiny", *models, digits)
+    assert again._repr_mimebundle_() == shown._repr_mimebundle_()
+
+
 def test_halves_that_do_not_fit_are_refused(network, digits):
     other = dense_autoencoder((16,), 5, seed=0)
     with pytest.raises(ValueError, match=r"expected codes .*\(None, 4\), got \(None, 5\)"):
