@@ -49,7 +49,8 @@ pdf: book  ## print the book as one PDF, with the solutions in an appendix
 	@.venv-bench/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
-bench: .venv/ready .venv-bench/ready  ## time sweeps, and training beside what one would use instead
+bench: .venv/ready .venv-bench/ready  ## time training, sweeps, and what one would use instead
+	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/sweep_speed.py
 	PYTHONPATH=. .venv-bench/bin/python benchmarks/training_speed.py
 
@@ -67,6 +68,6 @@ audit: .venv/ready  ## list the licences of all packages in licences.csv, and lo
 		|| { echo "Not passed: pip-audit found what it lists; or, if it ends with an error, it could not ask pypi.org, and nothing was audited."; exit 1; }
 
 clean:  ## delete what was built, the environment included
-	rm -rf .venv .venv-bench _build .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench _build .hypothesis .pytest_cache .ruff_cache
 
 .PHONY: help book test lab refresh spread faults screens pdf bench lock audit clean

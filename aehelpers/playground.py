@@ -1,7 +1,10 @@
 """Networks that the pages run themselves: a cell shows one, the build collects it."""
 
 from base64 import b64encode
+from itertools import pairwise
 
+from aehelpers.checks import check_numbers
+from aehelpers.data import Digits
 from aehelpers.metrics import mse
 import keras
 import numpy as np
@@ -47,13 +50,26 @@ class PageNetwork:
     Raises
     ------
     ValueError
-        If the name is no single lower-case word, a layer is not dense or has an activation that
-        the pages do not know, or encoder and decoder do not fit each other and the pictures.
+        If the name is no single lower-case word, a layer is not dense, has no biases, weights that
+        are not finite or an activation that the pages do not know, the layers are not in a row,
+        encoder and decoder do not fit each other and the pictures, or the test digits lack one of
+        the ten.
+    TypeError
+        If a half is no Keras model, or the digits are none.
     """
 
     def __init__(self, name, encoder, decoder, digits):
-        if not (name.isidentifier() and name.islower()):
+        if not isinstance(name, str) or not (name.isidentifier() and name.islower()):
             raise ValueError(f"name: expected a word in lower case, got {name!r}")
+        for half, model in {"encoder": encoder, "decoder": decoder}.items():
+            if not isinstance(model, keras.Model):
+                raise TypeError(f"{half}: expected a Keras model, got {model!r}")
+        if not isinstance(digits, Digits):
+            raise TypeError(f"digits: expected what load_mnist returns, got {digits!r}")
+        x_test = check_numbers("digits.x_test", digits.x_test, ("n", 784))
+        found = sorted({int(label) for label in digits.y_test})
+        if found != list(range(10)):
+            raise ValueError(f"digits.y_test: expected all of 0 to 9, got {found}")
         if encoder.input_shape != (None, 784) or decoder.output_shape != (None, 784):
             raise ValueError(
                 f"encoder, decoder: expected 784 pixels in and out, "
@@ -68,15 +84,15 @@ class PageNetwork:
         halves = {"encoder": _rounded("encoder", encoder), "decoder": _rounded("decoder", decoder)}
         self.encoder, self.decoder = (_as_keras(layers) for layers in halves.values())
         self.autoencoder = keras.Sequential([self.encoder, self.decoder])
-        codes = np.asarray(self.encoder(digits.x_test))
-        ten = digits.x_test[[np.argmax(digits.y_test == label) for label in range(10)]]
+        codes = np.asarray(self.encoder(x_test))
+        ten = x_test[[np.argmax(digits.y_test == label) for label in range(10)]]
         self._content = {
             "name": name,
             **{half: [_as_text(layer) for layer in layers] for half, layers in halves.items()},
             "code": [round(float(limit), 1) for limit in np.percentile(codes, (0.1, 99.9))],
             "noise": NOISE,
             "percents": PERCENTS,
-            "errors": _percentiles(self.autoencoder, digits.x_test),
+            "errors": _percentiles(self.autoencoder, x_test),
             "digits": _base64(np.rint(255 * ten).astype(np.uint8)),
         }
 
@@ -91,6 +107,8 @@ class PageNetwork:
 
 
 def _rounded(half, model):
+    if not all(layer.input is before.output for before, layer in pairwise(model.layers)):
+        raise ValueError(f"{half}: expected layers in a row, got {model!r}, which branches")
     layers = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
@@ -101,7 +119,10 @@ def _rounded(half, model):
                 f"{half}: expected dense layers with activations of {ACTIVATIONS}, "
                 f"got {type(layer).__name__} with activation {activation}"
             )
-        kernel, biases = (np.asarray(array) for array in (layer.kernel, layer.bias))
+        if layer.bias is None:
+            raise ValueError(f"{half}: expected layers with biases, got {layer.name} without")
+        kernel = check_numbers(half, layer.kernel, ("inputs", layer.units))
+        biases = check_numbers(half, layer.bias, (layer.units,))
         largest = np.abs(kernel).max(axis=0)
         scales = np.where(largest > 0, largest / _LARGEST, 1).astype(np.float32)
         layers.append(

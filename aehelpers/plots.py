@@ -4,6 +4,9 @@ Importing this module sets Matplotlib's defaults, so a reader's own plots look a
 draws a new figure and leaves it open: a notebook shows it at the end of the cell.
 """
 
+from itertools import cycle
+
+from aehelpers.checks import check_dict, check_numbers, check_positive
 from cycler import cycler
 import keras
 import matplotlib.pyplot as plt
@@ -54,20 +57,23 @@ def image_rows(rows):
     Raises
     ------
     ValueError
-        If there is no row, or the rows differ in shape or do not hold images of 784 pixels.
+        If there is no row, or the rows differ in length or do not hold images of 784 finite
+        pixels; names the label.
     """
-    rows = {label: np.asarray(images) for label, images in rows.items()}
-    shapes = {images.shape for images in rows.values()}
-    if len(shapes) != 1 or next(iter(shapes))[1:] != (784,):
-        raise ValueError(
-            f"rows: expected arrays of one shape (columns, 784), got {shapes or 'none'}"
-        )
-    columns = next(iter(shapes))[0]
+    columns = "columns"  # any number in the first row, and in the others as many
+    arrays = {}
+    for label, images in check_dict("rows", rows).items():
+        arrays[label] = check_numbers(f"rows[{label!r}]", images, (columns, 784))
+        columns = len(arrays[label])
     side = WIDTH / (columns + 1.6)
     _, axes = plt.subplots(
-        len(rows), columns, squeeze=False, figsize=(WIDTH, side * len(rows)), layout="constrained"
+        len(arrays),
+        columns,
+        squeeze=False,
+        figsize=(WIDTH, side * len(arrays)),
+        layout="constrained",
     )
-    for row, (label, images) in zip(axes, rows.items(), strict=True):
+    for row, (label, images) in zip(axes, arrays.items(), strict=True):
         for ax, image in zip(row, images, strict=True):
             ax.imshow(image.reshape(28, 28), vmin=0, vmax=1)
             _bare(ax)
@@ -80,7 +86,7 @@ def history(histories, references=None, metric="loss"):
     Parameters
     ----------
     histories : dict of str to keras.callbacks.History
-        Label and what training returned.
+        Label and what training returned; at most as many as there are `COLOURS`.
     references : dict of str to float, optional
         Horizontal lines that give the loss its meaning.
     metric : str
@@ -89,14 +95,19 @@ def history(histories, references=None, metric="loss"):
     Raises
     ------
     ValueError
-        If `histories` is empty, or one of them lacks the metric.
+        If `histories` is empty or too many, one of them is none or lacks the metric, or a reference
+        is no finite number; names it.
     """
-    if not histories:
-        raise ValueError("histories: expected at least one, got none")
-    _, ax = plt.subplots(layout="constrained")
-    for colour, (label, run) in zip(COLOURS, histories.items(), strict=False):
+    if len(check_dict("histories", histories)) > len(COLOURS):
+        raise ValueError(f"histories: expected at most {len(COLOURS)}, got {len(histories)}")
+    for label, run in histories.items():
+        if not isinstance(getattr(run, "history", None), dict):
+            raise ValueError(f"histories[{label!r}]: expected what training returns, got {run!r}")
         if metric not in run.history:
             raise ValueError(f"metric: expected one of {sorted(run.history)}, got {metric!r}")
+    _check_references(references)
+    _, ax = plt.subplots(layout="constrained")
+    for colour, (label, run) in zip(COLOURS, histories.items(), strict=False):
         for key, style, suffix in ((metric, "-", "training"), (f"val_{metric}", "--", "held out")):
             if key in run.history:
                 epochs = np.arange(1, len(run.history[key]) + 1)
@@ -119,7 +130,7 @@ def by_setting(settings, errors, references=None, *, xlabel, ylabel, log=True):
     Parameters
     ----------
     settings : sequence of float, length k
-        Values of the setting, from left to right.
+        Values of the setting, from left to right; above 0 on a logarithmic axis.
     errors : dict of str to array, shape (k,) or (k, runs)
         Label and errors; the band goes from the smallest to the largest of the runs.
     references : dict of str to float, optional
@@ -132,13 +143,19 @@ def by_setting(settings, errors, references=None, *, xlabel, ylabel, log=True):
     Raises
     ------
     ValueError
-        If an array does not have one row a setting; names its label.
+        If there is nothing to draw, a number is not finite, a setting cannot be on the axis, or an
+        array does not have one row a setting; names its label.
     """
+    settings = check_numbers("settings", settings, ("k",))
+    if log and settings.min() <= 0:
+        raise ValueError(f"settings: expected numbers above 0, got {settings.min():g}")
+    rows = {
+        label: check_numbers(f"errors[{label!r}]", runs, (len(settings), ...), float)
+        for label, runs in check_dict("errors", errors).items()
+    }
+    _check_references(references)
     _, ax = plt.subplots(layout="constrained")
-    for label, runs in errors.items():
-        runs = np.asarray(runs, dtype=float)
-        if len(runs) != len(settings):
-            raise ValueError(f"errors[{label!r}]: expected {len(settings)} rows, got {len(runs)}")
+    for label, runs in rows.items():
         runs = runs.reshape(len(settings), -1)
         (line,) = ax.plot(settings, runs.mean(axis=1), label=label)
         ax.fill_between(
@@ -150,7 +167,8 @@ def by_setting(settings, errors, references=None, *, xlabel, ylabel, log=True):
     ax.minorticks_off()
     _reference_lines(ax, references)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.legend()
+    if any(rows):  # a line without a label needs no legend
+        ax.legend()
 
 
 def architecture(model):
@@ -164,10 +182,13 @@ def architecture(model):
     Raises
     ------
     TypeError
-        If `model` is no Keras model.
+        If `model` is no such model, or has several inputs.
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"model: expected a Keras model, got {model!r}")
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(model, keras.Model) or not isinstance(shape, tuple):
+        raise TypeError(
+            f"model: expected a functional or sequential Keras model with one input, got {model!r}"
+        )
     units = [model.input_shape[-1]]
     names = ["input"]
     for layer in _flat_layers(model):
@@ -202,16 +223,19 @@ def code_histograms(codes, bins=40):
     Raises
     ------
     ValueError
-        If `codes` is empty.
+        If there are no codes, a value is not finite, or `bins` is not a whole number from 1.
     """
-    if not codes:
-        raise ValueError("codes: expected at least one array, got none")
-    edges = np.histogram_bin_edges(np.concatenate([np.ravel(c) for c in codes.values()]), bins)
+    arrays = {
+        label: check_numbers(f"codes[{label!r}]", values, ("n", "units"))
+        for label, values in check_dict("codes", codes).items()
+    }
+    bins = check_positive("bins", bins)
+    edges = np.histogram_bin_edges(np.concatenate([c.ravel() for c in arrays.values()]), bins)
     _, axes = plt.subplots(
-        1, len(codes), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        1, len(arrays), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
-    for ax, colour, (label, values) in zip(axes[0], COLOURS, codes.items(), strict=False):
-        ax.hist(np.ravel(values), edges, color=colour)
+    for ax, colour, (label, values) in zip(axes[0], cycle(COLOURS), arrays.items(), strict=False):
+        ax.hist(values.ravel(), edges, color=colour)
         ax.set(title=label, xlabel="activation", yscale="log")
     axes[0, 0].set_ylabel("values")
 
@@ -229,11 +253,11 @@ def filters(weights, columns=16):
     Raises
     ------
     ValueError
-        If `weights` does not have 784 rows.
+        If `weights` does not have 784 rows, no unit or a value that is not finite, or `columns` is
+        not a whole number from 1.
     """
-    weights = np.asarray(weights)
-    if weights.ndim != 2 or len(weights) != 784:
-        raise ValueError(f"weights: expected shape (784, units), got {weights.shape}")
+    weights = check_numbers("weights", weights, (784, "units"))
+    columns = check_positive("columns", columns)
     rows = -(-weights.shape[1] // columns)
     side = WIDTH / columns
     _, axes = plt.subplots(
@@ -252,6 +276,12 @@ def _flat_layers(model):
             yield from _flat_layers(layer)
         elif not isinstance(layer, keras.layers.InputLayer):
             yield layer
+
+
+def _check_references(references):
+    if references:
+        for label, value in check_dict("references", references).items():
+            check_numbers(f"references[{label!r}]", value, ())
 
 
 def _reference_lines(ax, references):

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from threading import RLock
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from uuid import uuid4
 
 import aehelpers
 from aehelpers.checks import check_seed
@@ -71,15 +72,22 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
     Raises
     ------
     TypeError
-        If the function does not take the settings, or, with a folder, uses something that cannot be
-        told apart from its like, such as a model.
+        If the function does not take the settings, the folder is no path or the scheduler no word,
+        or, with a folder, the function or a setting uses something that cannot be told apart from
+        its like, such as a model.
     ValueError
         If the grid or the seeds are empty or no sequences, the grid names the seed, or a seed is
         not a whole number from 0.
+    OSError
+        If a result cannot be kept, for instance on a full disk; those kept before are not lost.
     SweepError
         After all other runs are done, if some raised or did not return what they should.
     """
     runs = _runs(function, grid, seeds)
+    if folder is not None and not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder: expected a path, got {folder!r}")
+    if scheduler is not None and not isinstance(scheduler, str):
+        raise TypeError(f"scheduler: expected an address, got {scheduler!r}")
     keep = _Kept(function, folder) if folder is not None else None
     kept = enumerate(map(keep.read, runs)) if keep else ()
     outcomes = {i: result for i, result in kept if result is not None}
@@ -98,20 +106,21 @@ class _Failure(str):
 
 
 def _runs(function, grid, seeds):
-    if not isinstance(grid, dict) or not grid or "seed" in grid:
+    named = isinstance(grid, dict) and grid and all(isinstance(name, str) for name in grid)
+    if not named or "seed" in grid:
         raise ValueError(f"grid: expected a dict of settings without the seed, got {grid!r}")
     sequences = {f"grid[{name!r}]": values for name, values in grid.items()} | {"seeds": seeds}
     for name, values in sequences.items():
-        if isinstance(values, str) or not hasattr(values, "__len__") or not len(values):
+        sequence = np.iterable(values) and hasattr(values, "__getitem__")  # also an array
+        if not sequence or isinstance(values, str | dict) or not len(values):
             raise ValueError(f"{name}: expected a sequence of values, got {values!r}")
-    for seed in seeds:
-        check_seed(seed)
+    seeds = [check_seed(seed) for seed in seeds]
     values = itertools.product(*grid.values())
     settings = [dict(zip(grid, combination, strict=True)) for combination in values]
-    runs = [setting | {"seed": int(seed)} for setting in settings for seed in seeds]
+    runs = [setting | {"seed": seed} for setting in settings for seed in seeds]
     try:
         inspect.signature(function).bind(**runs[0])
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # the second if it does not tell what it takes
         raise TypeError(
             f"function: expected one that takes {', '.join(runs[0])}, but: {error}"
         ) from None
@@ -213,11 +222,15 @@ class _Kept:
     def write(self, run, result):
         """Keep what the run returned: the file appears as a whole or not at all."""
         content = {"run": _in_words(run), "result": result, "digest": _digest_of(result)}
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self.folder, suffix=".unfinished", delete=False, encoding="utf-8"
-        ) as file:
-            json.dump(content, file, indent=1)
-        os.replace(file.name, self._path(run))
+        unfinished = self.folder / f"{uuid4().hex}.unfinished"
+        try:
+            unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            os.replace(unfinished, self._path(run))
+        except OSError as error:
+            error.filename = error.filename or str(self.folder)  # of a full disk it says nothing
+            raise
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def _path(self, run):
         return self.folder / f"{_digest_of([self.context, _identity(run)])}.json"
@@ -231,26 +244,32 @@ def _digest_of(value):
     return _digest(json.dumps(value, sort_keys=True).encode())
 
 
-def _identity(value):
-    """What tells a value from others in every process, as something that JSON can hold."""
+def _identity(value, within=()):
+    """What tells a value from others in every process, as something that JSON can hold.
+
+    The value is used by the functions `within`, the innermost last.
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return [type(value).__name__, repr(value)]
     if isinstance(value, np.generic | np.ndarray) and value.dtype != object:
         return [str(value.dtype), value.shape, _digest(np.ascontiguousarray(value).tobytes())]
     if isinstance(value, list | tuple | range):
-        return [type(value).__name__, *map(_identity, value)]
+        return [type(value).__name__, *(_identity(item, within) for item in value)]
     if isinstance(value, dict):
-        return [[_identity(key), _identity(item)] for key, item in value.items()]
+        return [[_identity(key), _identity(item, within)] for key, item in value.items()]
     if isinstance(value, ModuleType) and _is_installed(value.__name__):
         return [value.__name__, _version(value.__name__)]
     code = isinstance(value, type | FunctionType | BuiltinFunctionType)
     if code and _is_installed(value.__module__):
         return [value.__module__, value.__qualname__, _version(value.__module__)]
     if isinstance(value, FunctionType):
-        return [inspect.getsource(value), _identity(_used_by(value))]
+        if value in within:  # it calls itself, perhaps through others
+            return ["within", within.index(value)]
+        return [inspect.getsource(value), _identity(_used_by(value), (*within, value))]
     raise TypeError(
-        f"function: with a folder, expected one that uses functions, installed modules, numbers, "
-        f"words and arrays, got one that uses {value!r}; make it a part of the function"
+        f"function, grid: with a folder, expected functions and settings that use functions, "
+        f"installed modules, numbers, words and arrays, got one that uses {value!r}; make it a "
+        f"part of the function"
     )
 
 
@@ -277,4 +296,4 @@ def _used_by(function):
     used = {name: function.__globals__[name] for name in names if name in function.__globals__}
     used |= inspect.getclosurevars(function).nonlocals
     used |= {"defaults": function.__defaults__, "keywords": function.__kwdefaults__}
-    return {name: used[name] for name in sorted(used) if used[name] is not function}
+    return {name: used[name] for name in sorted(used)}

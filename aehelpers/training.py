@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 import json
 
-from aehelpers.checks import check_positive, check_seed
+from aehelpers.checks import check_numbers, check_positive, check_seed
 from aehelpers.progress import Progress
 import keras
 import numpy as np
@@ -66,16 +66,23 @@ def train(
     Raises
     ------
     TypeError
-        If `model` is not a compiled functional or sequential model.
+        If `model` is not a compiled functional or sequential model with one input and one output,
+        `corrupt` no function, or `callbacks` no callbacks.
     ValueError
         If an argument has a wrong shape, is empty, not finite or out of range; names it.
     FloatingPointError
         If a loss or metric stops being finite; names the epoch.
     """
     _check_model(model)
-    check_positive("epochs", epochs)
-    check_positive("batch_size", batch_size)
-    check_seed(seed)
+    epochs = check_positive("epochs", epochs)
+    batch_size = check_positive("batch_size", batch_size)
+    seed = check_seed(seed)
+    if corrupt is not None and not callable(corrupt):
+        raise TypeError(f"corrupt: expected a function of images and a generator, got {corrupt!r}")
+    if not isinstance(callbacks, list | tuple) or not all(
+        isinstance(callback, keras.callbacks.Callback) for callback in callbacks
+    ):
+        raise TypeError(f"callbacks: expected a sequence of Keras' callbacks, got {callbacks!r}")
     x = _checked_array("x", x, model.input_shape)
     same = y is None
     y = _checked_targets("x" if same else "y", x if same else y, x, model)
@@ -124,27 +131,21 @@ def train(
 
 
 def _check_model(model):
-    if not isinstance(model, keras.Model) or not hasattr(model, "input_shape"):
-        raise TypeError(f"model: expected a functional or sequential Keras model, got {model!r}")
+    shapes = [getattr(model, f"{side}_shape", None) for side in ("input", "output")]
+    if not isinstance(model, keras.Model) or not all(isinstance(shape, tuple) for shape in shapes):
+        raise TypeError(
+            "model: expected a functional or sequential Keras model with one input and one output, "
+            f"got {model!r}"
+        )
     if not model.compiled:
-        raise TypeError("model: expected a compiled model; call model.compile(...) first")
+        raise TypeError(
+            f"model: expected a compiled model, got {model!r}; call model.compile(...) first"
+        )
 
 
 def _checked_array(name, array, model_shape):
-    array = np.asarray(array)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name}: expected numbers, got an array of dtype {array.dtype}")
-    expected = ("n", *model_shape[1:])
-    if array.ndim != len(expected) or array.shape[1:] != expected[1:]:
-        shape = str(expected).replace("'", "")
-        raise ValueError(f"{name}: expected the model's shape {shape}, got {array.shape}")
-    if len(array) == 0:
-        raise ValueError(f"{name}: expected at least one image, got none")
-    array = np.ascontiguousarray(array, dtype=np.float32)
-    if not np.isfinite(array).all():
-        bad = np.count_nonzero(~np.isfinite(array))
-        raise ValueError(f"{name}: expected finite numbers, got {bad} that are NaN or infinite")
-    return array
+    shape = ("n", *(side or "any" for side in model_shape[1:]))
+    return np.ascontiguousarray(check_numbers(name, array, shape, np.float32, "the model's "))
 
 
 def _checked_targets(name, targets, inputs, model):
@@ -165,17 +166,16 @@ def _checked_targets(name, targets, inputs, model):
 
 def _checked_validation(validation_data, model):
     if not isinstance(validation_data, list | tuple) or len(validation_data) != 2:
-        raise ValueError("validation_data: expected a pair of arrays, inputs and targets")
+        raise ValueError(
+            "validation_data: expected a pair of arrays, inputs and targets, "
+            f"got {validation_data!r}"
+        )
     inputs = _checked_array("validation_data[0]", validation_data[0], model.input_shape)
     return inputs, _checked_targets("validation_data[1]", validation_data[1], inputs, model)
 
 
 def _checked_corruption(corrupted, x):
-    if np.shape(corrupted) != x.shape:
-        raise ValueError(
-            f"corrupt: expected an array of shape {x.shape}, got {np.shape(corrupted)}"
-        )
-    return _checked_array("corrupt", corrupted, x.shape)
+    return np.ascontiguousarray(check_numbers("corrupt", corrupted, x.shape, np.float32))
 
 
 class _CompiledEpoch:

@@ -64,13 +64,16 @@ def test_a_filter_is_scaled_symmetrically_by_its_own_largest_weight():
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        (lambda: plots.image_rows({"a": IMAGES[:, :5]}), "rows: expected arrays of one shape"),
+        (
+            lambda: plots.image_rows({"a": IMAGES[:, :5]}),
+            r"rows\['a'\]: expected shape \(columns, 784\), got \(3, 5\)",
+        ),
         (lambda: plots.filters(IMAGES), "weights: expected shape"),
         (lambda: plots.history({}), "histories: expected at least one"),
         (lambda: plots.code_histograms({}), "codes: expected at least one"),
         (
             lambda: plots.by_setting([1], {"a": [1, 2]}, xlabel="", ylabel=""),
-            "errors.*expected 1 rows, got 2",
+            r"errors\['a'\]: expected shape \(1, ...\), got \(2,\)",
         ),
     ],
 )

@@ -3,8 +3,11 @@
 import json
 import os
 from pathlib import Path
+import re
+import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import nbformat
@@ -56,21 +59,28 @@ def write(path, cells):
     nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
 
 
-def run(*arguments, folder, program=(ROOT / "tools" / "refresh.py",)):
+def start(*arguments, folder, program=(ROOT / "tools" / "refresh.py",)):
     # A kernel that a user installed under the usual name must not be taken.
     kernel = folder / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True, exist_ok=True)
     spec = {"argv": ["false"], "display_name": "Other", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(spec))
     environment = {name: os.environ[name] for name in os.environ if not name.startswith("PYTEST_")}
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, *program, *arguments],
         cwd=folder.parent,
         env=environment | {"JUPYTER_PATH": str(folder / "jupyter")},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        start_new_session=True,
     )
+
+
+def run(*arguments, **options):
+    with start(*arguments, **options) as process:
+        stdout, stderr = process.communicate()
+    return SimpleNamespace(returncode=process.returncode, stdout=stdout, stderr=stderr)
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +203,54 @@ def test_written_notebook_is_formatted_as_jupyter_does(tmp_path):
     nbformat.write(notebook, tmp_path / "jupyter.ipynb")
     assert path.read_bytes() == (tmp_path / "jupyter.ipynb").read_bytes()
     assert not refresh.write(notebook, path)
+
+
+def test_a_kernel_that_dies_and_a_file_that_is_cut_off_are_told_and_lose_no_other(tmp_path):
+    names = ("cut", "dies", "good")
+    cut, dies, good = (tmp_path / f"{name}.ipynb" for name in names)
+    write(dies, [new_code_cell("import os\n\nos._exit(1)")])
+    write(good, [new_code_cell("6 * 7")])
+    cut.write_text(good.read_text()[:-20])
+    before = cut.read_bytes(), dies.read_bytes()
+    result = run(cut, dies, good, folder=tmp_path)
+    assert (result.returncode, result.stderr) == (1, "")
+    of_cut, of_dead, of_good = result.stdout.splitlines()
+    assert re.match(r"cut\.ipynb .* failed: .*JSON", of_cut)
+    assert re.match(r"dies\.ipynb .* failed: Kernel died", of_dead)
+    assert re.match(r"good\.ipynb .* changed$", of_good)
+    assert (cut.read_bytes(), dies.read_bytes()) == before
+
+
+def test_an_interrupted_refresh_leaves_the_file_alone_and_no_kernel_behind(tmp_path):
+    path, begun = tmp_path / "slow.ipynb", tmp_path / "begun"
+    code = (
+        "import os, pathlib, time\n\n"
+        "pathlib.Path('pid').write_text(str(os.getpid()))\n"
+        "os.rename('pid', 'begun')  # now it is complete\n"
+        "time.sleep(60)"
+    )
+    write(path, [new_code_cell(code)])
+    before = path.read_bytes()
+    with start(path, folder=tmp_path) as process:
+        wait_for(begun.exists)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert path.read_bytes() == before
+    assert {it.name for it in tmp_path.iterdir()} == {"begun", "jupyter", "slow.ipynb"}
+    wait_for(lambda: not is_running(int(begun.read_text())))
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

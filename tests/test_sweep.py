@@ -175,6 +175,26 @@ def test_what_a_function_uses_is_part_of_it(run_with_folder):
     assert (table["twice"].tolist(), ran) == ([4, 8, 12], ["1", "2", "3"])
 
 
+def counting(step):
+    def down(size):
+        return 0 if size <= 0 else across(size)
+
+    def across(size):
+        return 1 + down(size - step)
+
+    return lambda size, seed: {"steps": down(size)}
+
+
+def test_functions_that_call_each_other_are_part_of_it_too(run_with_folder):
+    for _ in range(2):
+        table, _ = run_with_folder(counting(1))
+        assert table["steps"].tolist() == [1, 2, 3]
+        assert len(calls(run_with_folder.kept)) == 3
+    table, _ = run_with_folder(counting(2))
+    assert table["steps"].tolist() == [1, 1, 2]
+    assert len(calls(run_with_folder.kept)) == 6
+
+
 @pytest.mark.parametrize("used", [object(), ModuleType("of_my_own")])
 def test_a_function_that_uses_what_cannot_be_identified_is_refused(run_with_folder, used):
     with pytest.raises(TypeError, match=re.escape(f"got one that uses {used}")):

@@ -135,14 +135,17 @@ def test_divergence_stops_training_and_names_the_epoch():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"x": IMAGES[:0]}, "x: expected at least one image"),
+        ({"x": IMAGES[:0]}, r"x: expected the model's shape \(n, 784\), got \(0, 784\)"),
         ({"x": IMAGES[:, :10]}, r"x: expected the model's shape \(n, 784\), got \(101, 10\)"),
         ({"x": np.full((3, 784), np.nan)}, "x: expected finite numbers, got 2352"),
         ({"x": IMAGES * 255}, r"x: expected targets in \[0, 1\]"),
         ({"y": IMAGES[:5]}, "y: expected 101 targets"),
         ({"epochs": 0}, "epochs: expected a whole number from 1, got 0"),
         ({"seed": -1}, "seed: expected a whole number from 0, got -1"),
-        ({"corrupt": lambda x, rng: x[:1]}, "corrupt: expected an array of shape"),
+        (
+            {"corrupt": lambda x, rng: x[:1]},
+            r"corrupt: expected shape \(101, 784\), got \(1, 784\)",
+        ),
     ],
 )
 def test_bad_input_is_refused_by_name(arguments, message):
