@@ -230,6 +230,16 @@ def test_named_file_with_other_arrays_is_refused(full, named, faulty, reason):
     assert str(error.value).startswith(f"{data.MNIST_VARIABLE}: {named}: ")
 
 
+def test_full_mnist_has_60000_and_10000_digits(named):
+    shapes = {"x_train": (60_000, 28, 28), "x_test": (10_000, 28, 28)}
+    shapes |= {"y_train": (60_000,), "y_test": (10_000,)}
+    np.savez_compressed(
+        named, **{name: np.zeros(shape, np.uint8) for name, shape in shapes.items()}
+    )
+    with pytest.raises(ValueError, match="the digits differ"):  # of the right number they were
+        data.load_mnist("full")
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -411,6 +421,8 @@ def test_other_digits_are_smoothly_enlarged_pictures_of_their_source():
     source = load_digits()
     assert labels.dtype == np.int64
     assert labels.tolist() == source.target.tolist()
+    # As much ink as in the source, of 20 x 20 for 8 x 8 pixels; enlarging adds a hundredth.
+    assert images.sum() == pytest.approx((20 / 8) ** 2 * source.images.sum() / 16, rel=0.02)
     for image, original in zip(images.reshape(-1, 28, 28)[::20], source.images[::20], strict=True):
         top = np.flatnonzero(image.any(axis=1))[0]
         box = Image.fromarray(image[top : top + 20])

@@ -161,6 +161,8 @@ def test_the_same_seed_draws_the_same_latent_points_and_another_seed_others():
     [
         ({"latent": 0}, "latent: expected a whole number from 1, got 0"),
         ({"beta": -1}, "beta: expected a finite number from 0, got -1"),
+        ({"beta": True}, "beta: expected a finite number from 0, got True"),
+        ({"beta": "1"}, "beta: expected a finite number from 0, got '1'"),
         ({"beta": float("inf")}, "beta: expected a finite number from 0, got inf"),
         ({"beta": float("nan")}, "beta: expected a finite number from 0, got nan"),
         ({"seed": -1}, "seed: expected a whole number from 0, got -1"),

@@ -154,6 +154,29 @@ def test_a_cell_stores_the_network_that_it_offers_in_keras(shown, digits):
     assert np.mean(codes > high + 0.05) <= 0.001 <= np.mean(codes > high - 0.05)
 
 
+def test_the_codes_range_is_told_to_a_tenth_but_for_one_in_a_thousand_at_either_end(digits):
+    network = dense_autoencoder((), 3, seed=0, activation="linear")
+    shown = export.PageNetwork("tiny", network.encoder, network.decoder, digits)
+    codes = np.sort(np.asarray(shown.encoder(digits.x_test)), axis=None)
+    left_out = len(codes) // 1000
+    stored = shown._repr_mimebundle_()[NETWORK]["code"]
+    assert stored == pytest.approx([codes[left_out], codes[-1 - left_out]], abs=0.06)
+    assert all(f"{limit:.1f}" == str(limit) for limit in stored)
+
+
+def test_the_ten_digits_are_the_first_of_each_kind(shown, digits):
+    stored = np.frombuffer(b64decode(shown._repr_mimebundle_()[NETWORK]["digits"]), np.uint8)
+    first = [next(x for x, y in zip(*digits[2:], strict=True) if y == i) for i in range(10)]
+    assert np.array_equal(stored.reshape(10, 784), np.rint(255 * np.array(first)))
+
+
+def test_errors_are_stored_for_each_tenth_of_noise_and_of_the_digits_and_for_the_rarest(shown):
+    content = shown._repr_mimebundle_()[NETWORK]
+    assert [10 * scale for scale in content["noise"]] == list(range(11))
+    assert list(content["percents"]) == [*range(10, 100, 10), 95, 99]
+    assert np.shape(content["errors"]) == (11, 11)
+
+
 @pytest.mark.parametrize("level", [0, 5])
 def test_the_stored_errors_are_percentiles_of_test_errors_under_noise(shown, digits, level):
     content = shown._repr_mimebundle_()[NETWORK]
@@ -169,6 +192,8 @@ def test_the_stored_errors_are_percentiles_of_test_errors_under_noise(shown, dig
     ("name", "hidden", "message"),
     [
         ("Tiny network", "relu", "name: expected a word in lower case, got 'Tiny network'"),
+        ("tiny network", "relu", "name: expected a word in lower case, got 'tiny network'"),
+        ("Tiny", "relu", "name: expected a word in lower case, got 'Tiny'"),
         ("tiny", "gelu", "encoder: expected dense layers .* with activation gelu"),
     ],
 )
@@ -193,8 +218,28 @@ def test_halves_that_do_not_fit_are_refused(network, digits):
     other = dense_autoencoder((16,), 5, seed=0)
     with pytest.raises(ValueError, match=r"expected codes .*\(None, 4\), got \(None, 5\)"):
         export.PageNetwork("tiny", network.encoder, other.decoder, digits)
-    with pytest.raises(ValueError, match="expected 784 pixels"):
-        export.PageNetwork("tiny", network.decoder, network.decoder, digits)
+    for encoder, decoder in ((network.decoder, network.decoder), (network.encoder,) * 2):
+        with pytest.raises(ValueError, match="expected 784 pixels"):
+            export.PageNetwork("tiny", encoder, decoder, digits)
+
+
+def test_a_layer_that_is_not_dense_is_refused_even_if_the_pages_know_its_activation(digits):
+    network = dense_autoencoder((), 4, seed=0)
+    layers = [keras.layers.Activation("relu"), keras.layers.Dense(784, activation="sigmoid")]
+    decoder = keras.Sequential([keras.Input((4,)), *layers])
+    with pytest.raises(ValueError, match=r"decoder: .* got Activation with activation relu"):
+        export.PageNetwork("tiny", network.encoder, decoder, digits)
+
+
+def test_a_unit_without_weights_keeps_none(digits):
+    network = dense_autoencoder((), 4, seed=0)
+    kernel, biases = network.encoder.layers[1].get_weights()
+    kernel[:, 2] = 0
+    network.encoder.layers[1].set_weights([kernel, biases])
+    shown = export.PageNetwork("tiny", network.encoder, network.decoder, digits)
+    assert not np.asarray(shown.encoder.layers[0].kernel)[:, 2].any()
+    scales = shown._repr_mimebundle_()[NETWORK]["encoder"][0]["scales"]
+    assert np.isfinite(np.frombuffer(b64decode(scales), "<f4")).all()
 
 
 def test_weights_are_compared_as_pictures_and_the_rest_as_text(shown):
@@ -407,10 +452,9 @@ def test_of_networks_chosen_quickly_the_last_one_runs_in_whatever_order_they_com
 
 def test_a_network_that_does_not_come_is_named_and_can_be_chosen_again(served):
     served.route("**/sparse.js*", lambda route: route.abort(), times=1)
-    served.get_by_role("radio", name="sparse").check()
-    served.locator(RUNNING).wait_for()
-    words = served.locator("ae-playground .error").inner_text()
-    assert words == "The network sparse could not be loaded. Please try again."
+    served.get_by_role("radio", name="sparse").click()  # check() would insist that it stays chosen
+    words = "The network sparse could not be loaded. Please try again."
+    served.locator("ae-playground .error", has_text=words).wait_for()
     assert runs_and_is_marked(served) == ("plain", "plain")
     choose(served, "sparse")
     assert runs_and_is_marked(served) == ("sparse", "sparse")

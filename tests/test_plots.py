@@ -45,6 +45,7 @@ def test_history_draws_training_solid_held_out_dashed_and_the_reference_lines():
     assert (training.get_linestyle(), held_out.get_linestyle()) == ("-", "--")
     np.testing.assert_array_equal(held_out.get_ydata(), [4, 3])
     assert set(floor.get_ydata()) == {1}
+    assert floor.get_linewidth() > 0
 
 
 def test_histograms_share_their_bins_and_count_every_value():
@@ -68,6 +69,7 @@ def test_image_rows_are_wide_name_each_row_at_its_left_and_show_no_axes():
     box = figure.axes[0].get_window_extent()
     assert box.width == pytest.approx(box.height)
     assert 3 * box.width > 0.6 * figure.bbox.width
+    assert 2 * box.height > 0.7 * figure.bbox.height
     for row, label in ((figure.axes[:3], "input"), (figure.axes[3:], "output")):
         assert [ax.get_ylabel() for ax in row] == [label, "", ""]
         words = row[0].yaxis.label.get_window_extent()
@@ -102,7 +104,9 @@ def test_the_architecture_is_bars_about_one_line_the_smallest_of_another_colour(
     bars = ax.patches[:5]
     assert [2 ** bar.get_height() - 1 for bar in bars] == pytest.approx([784, 128, 32, 128, 784])
     colours = [bar.get_facecolor() for bar in bars]
-    assert [colour == colours[2] for colour in colours] == [False, False, True, False, False]
+    blue, orange = (mpl.colors.to_rgba(colour) for colour in plots.COLOURS[:2])
+    assert colours == [blue, blue, orange, blue, blue]
+    assert min(bar.get_width() for bar in bars) > 0
     figure.canvas.draw()
     for i, bar in enumerate(bars):
         assert bar.get_y() == pytest.approx(-bar.get_height() / 2)
@@ -111,9 +115,11 @@ def test_the_architecture_is_bars_about_one_line_the_smallest_of_another_colour(
     assert [name.get_text() for name in names] == ["input", "relu", "relu", "relu", "sigmoid"]
     for bar, name in zip(bars, names, strict=True):
         assert name.get_window_extent().y1 < bar.get_window_extent().y0
+        assert bar.get_y() - 1 < name.get_position()[1]
     units = [text for text in ax.texts if text.get_text().isdigit()]
     for bar, number in zip(bars, units, strict=True):
         assert number.get_window_extent().y0 > bar.get_window_extent().y1
+        assert bar.get_y() + bar.get_height() + 1 > number.get_position()[1]
     arrows = [text for text in ax.texts if not text.get_text()]
     for arrow, left, right in zip(arrows, bars, bars[1:], strict=False):
         (start, y), (end, level) = arrow.xyann, arrow.xy
@@ -133,8 +139,10 @@ def test_settings_are_ticks_on_an_axis_that_is_logarithmic_unless_told_otherwise
         assert list(ax.get_xticks()) == [2, 8, 32]
         assert len(ax.get_xticks(minor=True)) == 0
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("units", "error")
-    plots.by_setting([2, 8], {"a": [1, 2]}, xlabel="", ylabel="")
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a"]
+    plots.by_setting([2, 8], {"": [1, 2]}, xlabel="", ylabel="")
     assert plt.gca().get_xscale() == "log"
+    assert plt.gca().get_legend() is None
 
 
 def test_epochs_are_counted_from_1_and_lines_without_a_name_are_named_by_their_data():
@@ -156,7 +164,7 @@ def test_epochs_are_counted_from_1_and_lines_without_a_name_are_named_by_their_d
 
 
 def test_histograms_have_as_many_bars_as_asked_for_on_a_logarithmic_axis_and_are_named():
-    plots.code_histograms({"a": [np.arange(6.0)], "b": [np.arange(6.0)]}, bins=3)
+    plots.code_histograms({"a": [np.arange(6.0)], "b": [np.zeros(600)]}, bins=3)
     first, second = plt.gcf().axes
     assert [bar.get_height() for bar in first.patches] == [2, 2, 2]
     assert (first.get_yscale(), first.get_title(), second.get_title()) == ("log", "a", "b")
@@ -186,8 +194,26 @@ def test_a_metric_that_there_is_not_and_a_model_that_is_none_are_refused_by_name
     run = type("History", (), {"history": {"loss": [3, 2]}})
     with pytest.raises(ValueError, match=r"metric: expected one of \['loss'\], got 'mse'"):
         plots.history({"": run}, metric="mse")
-    with pytest.raises(TypeError, match=r"model: expected .* Keras model with one input, got 3"):
-        plots.architecture(3)
+    for model in (3, type("Alike", (), {"input_shape": (None, 784)})()):
+        with pytest.raises(TypeError, match=r"model: expected .* Keras model with one input, got"):
+            plots.architecture(model)
+
+
+def test_there_are_as_many_histories_as_colours_at_most_and_references_are_finite():
+    run = type("History", (), {"history": {"loss": [3, 2]}})
+    plots.history({str(i): run for i in range(6)})
+    with pytest.raises(ValueError, match="histories: expected at most 6, got 7"):
+        plots.history({str(i): run for i in range(7)})
+    with pytest.raises(ValueError, match=r"floor.*expected finite numbers"):
+        plots.history({"": run}, {"floor": np.nan})
+
+
+@pytest.mark.parametrize("lowest", [0, -0.5])
+def test_a_logarithmic_axis_has_no_place_for_settings_that_are_not_above_0(lowest):
+    with pytest.raises(ValueError, match=f"settings: expected numbers above 0, got {lowest}"):
+        plots.by_setting([lowest, 1], {"a": [1, 2]}, xlabel="", ylabel="")
+    plots.by_setting([lowest, 1], {"a": [1, 2]}, xlabel="", ylabel="", log=False)
+    plots.by_setting([0.5, 1], {"a": [1, 2]}, xlabel="", ylabel="")
 
 
 @pytest.mark.parametrize(

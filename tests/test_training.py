@@ -1,3 +1,4 @@
+from aehelpers import training
 from aehelpers.models import (
     convolutional_autoencoder,
     deep_autoencoder,
@@ -77,16 +78,40 @@ def test_weights_equal_those_of_keras_however_many_batches_there_are(n):
 
 
 def test_models_of_one_shape_share_a_compilation_but_not_their_weights():
-    first, second = (deep_autoencoder(8, seed=seed).autoencoder for seed in (0, 1))
+    first, second = (deep_autoencoder(9, seed=seed).autoencoder for seed in (0, 1))
+    compilations = len(training._compiled)
     train(first, IMAGES, epochs=1, seed=0)
     kept = first.get_weights()
     train(second, IMAGES, epochs=1, seed=0)
-    alone = deep_autoencoder(8, seed=1).autoencoder
+    assert len(training._compiled) == compilations + 1
+    alone = deep_autoencoder(9, seed=1).autoencoder
     train(alone, IMAGES, epochs=1, seed=0)
     for before, after in zip(kept, first.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
     for ours, expected in zip(second.get_weights(), alone.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, expected)
+
+
+def test_models_with_functions_of_the_readers_own_do_not_share_them():
+    def scaled(scale):
+        def own(x):
+            return scale * x
+
+        return own
+
+    def build(scale):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(4, scaled(scale))])
+        model.compile(optimizer="adam", loss="mse")
+        return model
+
+    train(build(1), IMAGES[:8], IMAGES[:8, :4], epochs=1, seed=3)
+    assert_trained_as_by_keras(lambda: build(2), IMAGES[:8], IMAGES[:8, :4])
+
+
+def test_training_prints_nothing_and_leaves_no_bar(capfd):
+    train(shallow_autoencoder(8, seed=0).autoencoder, IMAGES, epochs=2, seed=0)
+    assert capfd.readouterr().out == ""
 
 
 def test_corruption_is_drawn_afresh_each_epoch_and_the_target_stays_clean():
@@ -136,19 +161,57 @@ def test_divergence_stops_training_and_names_the_epoch():
     ("arguments", "message"),
     [
         ({"x": IMAGES[:0]}, r"x: expected the model's shape \(n, 784\), got \(0, 784\)"),
+        ({"x": IMAGES.astype(str)}, "x: expected numbers, got an array of dtype <U"),
+        ({"x": IMAGES[0]}, r"x: expected the model's shape \(n, 784\), got \(784,\)"),
         ({"x": IMAGES[:, :10]}, r"x: expected the model's shape \(n, 784\), got \(101, 10\)"),
         ({"x": np.full((3, 784), np.nan)}, "x: expected finite numbers, got 2352"),
         ({"x": IMAGES * 255}, r"x: expected targets in \[0, 1\]"),
         ({"y": IMAGES[:5]}, "y: expected 101 targets"),
+        ({"y": IMAGES - 0.5}, r"y: expected targets in \[0, 1\] .* from -0.49"),
+        ({"y": IMAGES + 0.5}, r"y: expected targets in \[0, 1\] .* to 1.5"),
+        ({"validation_data": IMAGES}, "validation_data: expected a pair of arrays"),
+        ({"validation_data": (IMAGES,)}, "validation_data: expected a pair of arrays"),
+        (
+            {"validation_data": (IMAGES[:, :10], IMAGES)},
+            r"validation_data\[0\]: expected the model",
+        ),
+        ({"validation_data": (IMAGES, IMAGES[:5])}, r"validation_data\[1\]: expected 101 targets"),
+        ({"batch_size": 0}, "batch_size: expected a whole number from 1, got 0"),
         ({"epochs": 0}, "epochs: expected a whole number from 1, got 0"),
         ({"seed": -1}, "seed: expected a whole number from 0, got -1"),
         (
             {"corrupt": lambda x, rng: x[:1]},
             r"corrupt: expected shape \(101, 784\), got \(1, 784\)",
         ),
+        ({"corrupt": lambda x, rng: x * np.nan}, "corrupt: expected finite numbers"),
     ],
 )
 def test_bad_input_is_refused_by_name(arguments, message):
     model = shallow_autoencoder(8, seed=0).autoencoder
     with pytest.raises(ValueError, match=message):
         train(model, **{"x": IMAGES, "epochs": 1, "seed": 0, **arguments})
+
+
+def test_what_is_no_compiled_model_is_refused():
+    with pytest.raises(TypeError, match="model: expected a functional or sequential Keras model"):
+        train("model", IMAGES, epochs=1, seed=0)
+    network = shallow_autoencoder(8, seed=0)
+    with pytest.raises(TypeError, match="model: expected a compiled model"):
+        train(keras.Model(network.encoder.input, network.encoder.output), IMAGES, epochs=1, seed=0)
+
+
+@pytest.mark.parametrize("callbacks", [keras.callbacks.History(), [3], "abc"])
+def test_what_are_no_callbacks_is_refused(callbacks):
+    model = shallow_autoencoder(8, seed=0).autoencoder
+    with pytest.raises(TypeError, match="callbacks: expected a sequence of Keras' callbacks"):
+        train(model, IMAGES, epochs=1, seed=0, callbacks=callbacks)
+
+
+def test_only_a_cross_entropy_wants_targets_from_0_to_1_both_included():
+    model = shallow_autoencoder(8, seed=0).autoencoder
+    train(model, np.eye(3, 784), epochs=1, seed=0)
+    model.compile(optimizer="adam", loss="mse")
+    train(model, IMAGES, 5 * IMAGES, epochs=1, seed=0)
+    model.compile(optimizer="adam", loss=keras.losses.BinaryCrossentropy())
+    with pytest.raises(ValueError, match=r"y: expected targets in \[0, 1\]"):
+        train(model, IMAGES, 5 * IMAGES, epochs=1, seed=0)
