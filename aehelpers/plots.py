@@ -302,6 +302,5 @@ def _reference_lines(ax, references):
 
 def _bare(ax):
     ax.set(xticks=[], yticks=[])
-    ax.grid(False)
     for spine in ax.spines.values():
         spine.set_visible(False)

@@ -92,6 +92,24 @@ def test_models_of_one_shape_share_a_compilation_but_not_their_weights():
         np.testing.assert_array_equal(ours, expected)
 
 
+def test_models_whose_layers_are_the_same_but_joined_otherwise_do_not_share_a_compilation():
+    def build(order):
+        keras.utils.set_random_seed(0)
+        pixels = keras.Input((784,))
+        first = keras.layers.Dense(784)(pixels)
+        second = keras.layers.Dense(784)(first)
+        output = keras.layers.Subtract()([(first, second)[i] for i in order])
+        model = keras.Model(pixels, output)
+        model.compile(optimizer="sgd", loss="mse")
+        return model
+
+    for order in ([0, 1], [1, 0]):
+        model = build(order)
+        before = model.evaluate(IMAGES, IMAGES, verbose=0)
+        run = train(model, IMAGES, epochs=1, seed=0, batch_size=len(IMAGES))
+        assert run.history["loss"] == pytest.approx([before], rel=1e-5)
+
+
 def test_models_with_functions_of_the_readers_own_do_not_share_them():
     def scaled(scale):
         def own(x):
@@ -112,6 +130,31 @@ def test_models_with_functions_of_the_readers_own_do_not_share_them():
 def test_training_prints_nothing_and_leaves_no_bar(capfd):
     train(shallow_autoencoder(8, seed=0).autoencoder, IMAGES, epochs=2, seed=0)
     assert capfd.readouterr().out == ""
+
+
+def test_a_person_is_told_the_epoch_of_how_many_and_its_loss(monkeypatch):
+    told = []
+
+    class Progress:
+        def __init__(self, total, unit):
+            told.append((total, unit))
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def step(self, text):
+            told.append(text)
+
+    monkeypatch.setattr(training, "Progress", Progress)
+    losses = train(penalised(), IMAGES, epochs=2, seed=0).history["loss"]
+    assert told == [
+        (2, "epoch"),
+        f"epoch 1 of 2, loss {losses[0]:.4f}",
+        f"epoch 2 of 2, loss {losses[1]:.4f}",
+    ]
 
 
 def test_corruption_is_drawn_afresh_each_epoch_and_the_target_stays_clean():
