@@ -26,9 +26,13 @@ FAULTS = ROOT / "tests" / "faults.toml"
 TABLE = ROOT / "benchmarks" / "faults.csv"
 _COLUMNS = ["fault", "caught by", "place"]
 
-# How a failed comparison begins: of a notebook's output, or of values in a test. Anything else,
-# such as a cell that raises or a module that cannot be imported, proves no value checked.
-_COMPARISON = re.compile(r"stdout: |output \d+, |assert |AssertionError|Failed: DID NOT RAISE")
+# How a failed comparison begins: of a notebook's output, of values in a test, or of a page, where a
+# test waits for what has to be there. Anything else, such as a cell that raises or a module that
+# cannot be imported, proves no value checked.
+_COMPARISON = re.compile(
+    r"stdout: |output \d+, |assert |AssertionError|Failed: DID NOT RAISE"
+    r"|playwright\._impl\._errors\.TimeoutError: Locator"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Fault:
     teaches : str
         What readers would learn wrongly.
     file : str
-        The Python file or notebook to plant it in, from the root of the repository.
+        The file to plant it in, from the root of the repository.
     old, new : str
         The text that it replaces, which occurs once, and the fault.
     caught_by : str
@@ -107,7 +111,7 @@ def plant(fault, root):
     ValueError
         If there is no such cell, or the text does not occur exactly once; names the fault.
     SyntaxError
-        If the changed code cannot be compiled.
+        If changed Python cannot be compiled.
     """
     path = root / fault.file
     if fault.cell is None:
@@ -120,7 +124,8 @@ def plant(fault, root):
             raise ValueError(f"{fault.name}: cell: expected one of {fault.file}, got {fault.cell}")
         code = cell.source = _replaced(fault, cell.source)
         nbformat.write(notebook, path)
-    ast.parse(code)
+    if fault.cell or path.suffix == ".py":
+        ast.parse(code)
 
 
 def _replaced(fault, text):
