@@ -72,7 +72,7 @@ class Verdict:
     ValueError
         If the claim is unknown, or there is no finding.
     TypeError
-        If a finding is no sentence, or neither true nor false.
+        If a finding is no sentence in one line, or neither true nor false.
     """
 
     def __init__(self, claim, findings):
@@ -81,8 +81,8 @@ class Verdict:
         if not isinstance(findings, dict) or not findings:
             raise ValueError(f"findings: expected at least one in a dict, got {findings!r}")
         for sentence, found in findings.items():
-            if not isinstance(sentence, str):
-                raise TypeError(f"findings: expected sentences, got {sentence!r}")
+            if not isinstance(sentence, str) or "\n" in sentence:
+                raise TypeError(f"findings: expected sentences in one line, got {sentence!r}")
             if not isinstance(found, bool) and type(found).__name__ != "bool":
                 raise TypeError(f"findings[{sentence!r}]: expected true or false, got {found!r}")
         self.claim = claim

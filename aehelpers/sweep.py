@@ -1,6 +1,7 @@
 """Run one function over a grid of settings and seeds, on all cores or on a cluster."""
 
 from contextlib import contextmanager
+import dis
 from functools import cache
 import hashlib
 from importlib.metadata import packages_distributions, version
@@ -37,6 +38,9 @@ class SweepError(RuntimeError):
     def __init__(self, message, table):
         super().__init__(message)
         self.table = table
+
+    def __reduce__(self):  # so that it may be sent between processes
+        return type(self), (str(self), self.table)
 
 
 def sweep(function, grid, seeds, *, folder=None, scheduler=None):
@@ -259,13 +263,17 @@ def _identity(value, within=()):
         return [[_identity(key), _identity(item, within)] for key, item in value.items()]
     if isinstance(value, ModuleType) and _is_installed(value.__name__):
         return [value.__name__, _version(value.__name__)]
-    code = isinstance(value, type | FunctionType | BuiltinFunctionType)
-    if code and _is_installed(value.__module__):
+    defined = isinstance(value, type | FunctionType | BuiltinFunctionType)
+    if defined and _is_installed(value.__module__):
         return [value.__module__, value.__qualname__, _version(value.__module__)]
     if isinstance(value, FunctionType):
         if value in within:  # it calls itself, perhaps through others
             return ["within", within.index(value)]
-        return [inspect.getsource(value), _identity(_used_by(value), (*within, value))]
+        # Of its own code, not of what it wraps; and where in it, since a line may hold two.
+        code, first = value.__code__, value.__code__.co_firstlineno
+        places = [[line and line - first, column] for line, _, column, _ in code.co_positions()]
+        uses = _identity(_used_by(value), (*within, value))
+        return [inspect.getsource(code), places, uses]
     raise TypeError(
         f"function, grid: with a folder, expected functions and settings that use functions, "
         f"installed modules, numbers, words and arrays, got one that uses {value!r}; make it a "
@@ -286,12 +294,17 @@ def _version(module):
     return getattr(sys.modules.get(module.partition(".")[0]), "__version__", "")
 
 
+# Instructions that look up a name outside of the function, the second in a class within it.
+_LOOKS_UP = ("LOAD_GLOBAL", "LOAD_NAME")
+
+
 def _used_by(function):
     """The names that a function uses from outside, with their values."""
     names, codes = set(), [function.__code__]
     while codes:
         code = codes.pop()
-        names |= set(code.co_names)
+        # Not all names of the code: it also has those of attributes.
+        names |= {it.argval for it in dis.get_instructions(code) if it.opname in _LOOKS_UP}
         codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
     used = {name: function.__globals__[name] for name in names if name in function.__globals__}
     used |= inspect.getclosurevars(function).nonlocals

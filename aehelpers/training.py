@@ -98,21 +98,24 @@ def train(
     compiled = _compiled_epoch(model, batch_size)
     progress = Progress(epochs, "epoch")
 
-    with ThreadPoolExecutor(1) as pool, progress, compiled.training(model):
+    watched = bool(callbacks)
+    with ThreadPoolExecutor(1) as pool, progress, compiled.training(model, watched):
 
         def draw():
             # The next epoch's corruption is drawn on another core while this epoch trains.
             return pool.submit(lambda: _checked_corruption(corrupt(x, corruption_rng), x))
 
         upcoming = deque([draw()] if corrupt else [])
+        undrawn = iter(range(1, epochs))
 
         def train_epoch(_):
             epoch_inputs = inputs
             if corrupt:
                 epoch_inputs = tf.constant(upcoming.popleft().result())
-                upcoming.append(draw())
+                if next(undrawn, None):
+                    upcoming.append(draw())
             order = tf.constant(order_rng.permutation(len(x)).astype(np.int32))
-            return compiled.train(model, epoch_inputs, targets, order, watched=bool(callbacks))
+            return compiled.train(model, epoch_inputs, targets, order, watched)
 
         # `fit` keeps the books: of its data it only ever sees one image, so that it takes one
         # step an epoch, and calls these functions for the step.
@@ -193,13 +196,18 @@ class _CompiledEpoch:
         self._evaluate = tf.function(lambda x, y: engine.test_step((x, y)), jit_compile=xla)
 
     @contextmanager
-    def training(self, model):
-        """Hand the model's state to the engine, and at the end back, come what may."""
+    def training(self, model, watched):
+        """Hand the model's state to the engine, and at the end back, come what may.
+
+        A model that callbacks watch has it back after each epoch; they may change it at the end.
+        """
+        _create_metrics(model)
         self._load(model)
         try:
             yield
         finally:
-            self._store(model)
+            if not watched:
+                self._store(model)
             model.train_function = model.test_function = None
 
     def train(self, model, x, y, order, watched):
@@ -255,11 +263,16 @@ def _compiled_epoch(model, batch_size):
         engine = keras.models.clone_model(model)
         engine.compile_from_config(model.get_compile_config())
         engine.run_eagerly = True
-        # A batch of anything creates the variables of the metrics.
-        shapes = engine.input_shape, engine.output_shape
-        engine.test_on_batch(*(np.zeros((1, *shape[1:])) for shape in shapes))
+        _create_metrics(engine)
         _compiled[key] = _CompiledEpoch(engine, batch_size)
     return _compiled[key]
+
+
+def _create_metrics(model):
+    """Have the metrics that a model is compiled with create their variables."""
+    x, y = (np.zeros((1, *shape[1:])) for shape in (model.input_shape, model.output_shape))
+    model.compute_metrics(x, y, y)
+    model.reset_metrics()
 
 
 def _state(model):
@@ -290,14 +303,14 @@ def _network_without_weights(model):
             module = node.get("module", "keras")
             if module == "keras.initializers":
                 return None
-            if module is None or not module.startswith(("keras", "aehelpers")):
+            if module is None or module.partition(".")[0] not in ("keras", "aehelpers"):
                 raise LookupError(module)
             return {
                 key: names.setdefault(value, len(names)) if key == "name" else canonical(value)
                 for key, value in node.items()
             }
         if isinstance(node, list | tuple):
-            if len(node) == 3 and isinstance(node[0], str):  # refers to the output of a layer
+            if [type(item) for item in node] == [str, int, int]:  # refers to a layer's output
                 return [names.setdefault(node[0], len(names)), *node[1:]]
             return [canonical(item) for item in node]
         return node

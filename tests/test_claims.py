@@ -65,6 +65,11 @@ def test_a_verdict_without_findings_is_refused():
         Verdict("C01", {})
 
 
+def test_a_finding_of_two_lines_is_refused_since_it_would_be_read_back_as_one():
+    with pytest.raises(TypeError, match="findings: expected sentences in one line, got 'One"):
+        Verdict("C01", {"One.\nTwo.": True})
+
+
 def test_a_number_is_no_finding():
     with pytest.raises(TypeError, match=r"got 0\.9"):
         Verdict("C01", {"x": 0.9})

@@ -1,9 +1,11 @@
 """Sweeps: one table from all cores and from a Dask cluster alike, and nothing lost on the way."""
 
 from collections import Counter
+import functools
 import json
 import os
 from pathlib import Path
+import pickle
 import re
 import signal
 from threading import Thread
@@ -41,7 +43,7 @@ def noted(folder):
 
 
 def wait_for(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120  # of a busy machine
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -176,6 +178,35 @@ def test_what_a_function_uses_is_part_of_it(run_with_folder):
     assert run_with_folder(scaled(function, 1))[1] == []
     table, ran = run_with_folder(scaled(function, np.float32(2)))
     assert (table["twice"].tolist(), ran) == ([4, 8, 12], ["1", "2", "3"])
+
+
+def wrapped(function, factor):
+    return functools.wraps(function)(scaled(function, factor))
+
+
+def test_functions_of_one_line_and_those_that_wrap_the_same_are_told_apart(run_with_folder):
+    one, ten = lambda size, seed: {"twice": size}, lambda size, seed: {"twice": 10 * size}
+    for function, factor in ((one, 1), (ten, 10), (wrapped(one, 2), 2), (wrapped(ten, 3), 30)):
+        table, _ = run_with_folder(function)
+        assert table["twice"].tolist() == [factor, 2 * factor, 3 * factor]
+    assert len(calls(run_with_folder.kept)) == 12
+
+
+real = object()  # which cannot be kept, and has the name of an attribute
+
+
+def test_an_attribute_is_not_taken_for_what_happens_to_have_its_name(run_with_folder):
+    table, _ = run_with_folder(lambda size, seed: {"twice": 2 * size.real})
+    assert table["twice"].tolist() == [2, 4, 6]
+    with pytest.raises(TypeError, match="got one that uses <object"):
+        run_with_folder(lambda size, seed: {"twice": str(real)})
+
+
+def test_an_error_of_a_sweep_keeps_its_table_between_processes():
+    error = SweepError("1 of 2 runs failed", pd.DataFrame({"seed": [0]}))
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == "1 of 2 runs failed"
+    pd.testing.assert_frame_equal(again.table, error.table)
 
 
 def counting(step):

@@ -127,7 +127,7 @@ def test_models_with_functions_of_the_readers_own_do_not_share_them():
     assert_trained_as_by_keras(lambda: build(2), IMAGES[:8], IMAGES[:8, :4])
 
 
-def test_training_prints_nothing_and_leaves_no_bar(capfd):
+def test_training_prints_nothing(capfd):
     train(shallow_autoencoder(8, seed=0).autoencoder, IMAGES, epochs=2, seed=0)
     assert capfd.readouterr().out == ""
 
@@ -167,7 +167,7 @@ def test_corruption_is_drawn_afresh_each_epoch_and_the_target_stays_clean():
     model = shallow_autoencoder(8, seed=0).autoencoder
     before = model.get_weights()
     train(model, IMAGES, epochs=3, seed=0, corrupt=corrupt)
-    assert len(set(seen)) >= 3
+    assert len(seen) == len(set(seen)) == 3
     # Black inputs pass nothing to the encoder, yet the output's biases learn the bright targets.
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
     assert (model.get_weights()[-1] > -0.01).mean() > 0.4
@@ -191,6 +191,25 @@ def test_callbacks_see_the_weights_of_each_epoch():
     train(model, IMAGES, epochs=2, seed=0, callbacks=[look])
     assert not np.array_equal(seen[0], seen[1])
     np.testing.assert_array_equal(seen[1], model.get_weights()[0])
+
+
+def test_what_a_callback_does_to_the_weights_at_the_end_stays():
+    model = shallow_autoencoder(8, seed=0).autoencoder
+    zeros = [np.zeros_like(weights) for weights in model.get_weights()]
+    clear = keras.callbacks.LambdaCallback(on_train_end=lambda logs: model.set_weights(zeros))
+    train(model, IMAGES, epochs=1, seed=0, callbacks=[clear])
+    for weights in model.get_weights():
+        assert not weights.any()
+
+
+@pytest.mark.parametrize("metrics", [["mae", "mse", "mape"], ["msle", "mse", "mape"]])
+def test_metrics_are_those_that_the_model_is_compiled_with(metrics):
+    model = shallow_autoencoder(8, seed=0).autoencoder
+    model.compile("adam", "mse", metrics=metrics)
+    run = train(model, IMAGES, epochs=2, seed=0, validation_data=(IMAGES, IMAGES))
+    expected = model.evaluate(IMAGES, IMAGES, verbose=0, return_dict=True)
+    for name in ("loss", *metrics):
+        assert run.history[f"val_{name}"][1] == pytest.approx(expected[name], rel=1e-4)
 
 
 def test_divergence_stops_training_and_names_the_epoch():

@@ -80,7 +80,10 @@ def read_networks(notebooks):
             if "data" in output
         ]
         pictures = {
-            cell.id: (data["image/png"], cell.metadata.get("mystnb", {})["image"]["alt"])
+            cell.id: (
+                data["image/png"],
+                cell.metadata.get("mystnb", {}).get("image", {}).get("alt", ""),
+            )
             for cell, data in outputs
             if "image/png" in data
         }
