@@ -556,6 +556,26 @@ def test_centre_moves_and_scales_as_in_mnist(page):
         assert centre == pytest.approx(14, abs=0.1)
 
 
+def test_centre_leaves_digits_sharp_that_are_centred_already(page):
+    centre = page.get_by_role("button", name="Centre and scale")
+    for i in range(10):
+        page.get_by_role("button", name=f"Test digit {i}").click()
+        given = act(page)["drawing"]
+        centre.click()
+        once = act(page)["drawing"]
+        assert np.sort(once) == pytest.approx(np.sort(given))
+        centre.click()
+        assert act(page)["drawing"] == pytest.approx(once)
+
+
+def test_new_noise_is_offered_where_there_is_noise(page):
+    renew = page.get_by_role("button", name="Draw new noise")
+    for scale in ("0", "0.4"):
+        page.get_by_label("Noise", exact=True).fill(scale)
+        act(page)
+        assert renew.is_enabled() == (scale != "0")
+
+
 def test_dragging_a_code_value_changes_the_output_as_the_keras_decoder_says(page):
     before = act(page)["code"]
     page.mouse.move(*place(page, ".bars", 7.5 / 32, 0.9))

@@ -132,6 +132,10 @@
     });
     if (right < left) return image;
     const scale = (Math.max(right - left, bottom - top) + 1) / 20;
+    if (Math.abs(scale - 1) < 0.06) {
+      // As large already, so it goes by whole pixels, which blurs nothing.
+      return shifted(image, Math.round(SIDE / 2 - sumX / ink), Math.round(SIDE / 2 - sumY / ink));
+    }
     return warp(image, (x, y) => [
       (x - SIDE / 2) * scale + sumX / ink,
       (y - SIDE / 2) * scale + sumY / ink,
@@ -332,6 +336,7 @@
       this.output = this.network.decode(this.code);
       this.find(".noise output").value = scale.toFixed(1);
       this.find("[data-action=release]").hidden = !this.pulled;
+      this.find("[data-action=renew]").disabled = !scale;
       this.paintDrawing();
       paint(this.find(".reconstruction"), this.output);
       if (this.map) this.paintPlane();
