@@ -17,7 +17,7 @@ help:  ## list what can be made
 	@touch $@
 
 book: .venv/ready  ## render the book to _build/html
-	$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . --all -W -n --keep-going --quiet
+	$(BIN)/jupyter-book build book --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . --all -W -n --keep-going --quiet
 	@echo "Open $(CURDIR)/_build/html/index.html"
 
 test: .venv/ready  ## run every check: style, helpers, notebooks and their outputs, pages
@@ -67,7 +67,8 @@ bench: .venv/ready .venv-bench/ready  ## time training, sweeps, and what one wou
 	@touch $@
 
 floors: .venv-floors/ready  ## test the helpers and run the notebooks with the oldest versions that pyproject.toml allows
-	.venv-floors/bin/python -m pytest $(wildcard $(patsubst aehelpers/%.py,tests/test_%.py,$(wildcard aehelpers/*.py)))
+	.venv-floors/bin/python -m pytest $(wildcard $(patsubst aehelpers/%.py,tests/test_%.py,$(wildcard aehelpers/*.py))) \
+		tests/test_init.py tests/test_bad_input.py
 	.venv-floors/bin/python -m pytest -p no:notebook_outputs --nbval-lax book
 
 lock: .venv/ready  ## lock the newest versions that pyproject.toml allows, and the oldest for `make floors`

@@ -46,7 +46,6 @@ def test_one_thing_is_varied_at_a_time_and_only_networks_are_trained_together(mo
     monkeypatch.setattr(
         growth, "VARIED", {"images": [320, 12_800], "code size": [2], "networks": [2]}
     )
-    prepared = {}
     for way in ("in_turn", "together"):
 
         def note(built, x, way=way):

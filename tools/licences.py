@@ -89,7 +89,7 @@ def licence(package):
 
 
 def refused(expression):
-    """Name the parts of a licence expression that are not allowed; a choice may be among any.
+    """Name the parts of a licence expression that are not allowed, those of a choice, too.
 
     Parameters
     ----------
