@@ -1,6 +1,5 @@
 """Training through Keras' own `fit`, with a whole epoch in one compiled step."""
 
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 import json
@@ -105,15 +104,18 @@ def train(
             # The next epoch's corruption is drawn on another core while this epoch trains.
             return pool.submit(lambda: _checked_corruption(corrupt(x, corruption_rng), x))
 
-        upcoming = deque([draw()] if corrupt else [])
-        undrawn = iter(range(1, epochs))
+        def draws():
+            upcoming = draw()
+            for _ in range(epochs - 1):
+                drawn = upcoming.result()
+                upcoming = draw()
+                yield drawn
+            yield upcoming.result()
+
+        corrupted = draws()
 
         def train_epoch(_):
-            epoch_inputs = inputs
-            if corrupt:
-                epoch_inputs = tf.constant(upcoming.popleft().result())
-                if next(undrawn, None):
-                    upcoming.append(draw())
+            epoch_inputs = tf.constant(next(corrupted)) if corrupt else inputs
             order = tf.constant(order_rng.permutation(len(x)).astype(np.int32))
             return compiled.train(model, epoch_inputs, targets, order, watched)
 
@@ -262,7 +264,6 @@ def _compiled_epoch(model, batch_size):
     if key not in _compiled:
         engine = keras.models.clone_model(model)
         engine.compile_from_config(model.get_compile_config())
-        engine.run_eagerly = True
         _create_metrics(engine)
         _compiled[key] = _CompiledEpoch(engine, batch_size)
     return _compiled[key]

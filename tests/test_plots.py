@@ -78,6 +78,7 @@ def test_image_rows_are_wide_name_each_row_at_its_left_and_show_no_axes():
     for ax in figure.axes:
         assert not any(spine.get_visible() for spine in ax.spines.values())
         assert [*ax.get_xticks(), *ax.get_yticks()] == []
+        assert not any(line.get_visible() for line in ax.get_xgridlines())
 
 
 def test_one_image_and_one_model_are_drawn_as_well():
