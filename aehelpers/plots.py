@@ -6,7 +6,7 @@ draws a new figure and leaves it open: a notebook shows it at the end of the cel
 
 from itertools import cycle
 
-from aehelpers.checks import check_dict, check_numbers, check_positive
+from aehelpers.checks import check_dict, check_numbers
 from cycler import cycler
 import keras
 import matplotlib.pyplot as plt
@@ -20,8 +20,8 @@ PAPER = "#ffffff"
 MUTED = "#666666"
 #: Okabe and Ito's palette; line style and marker change along with the colour.
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]
-#: The width of a figure in inches; the page scales it to its column.
-WIDTH = 7
+#: The width of a figure in inches. Wider ones have letters too small to read on a telephone.
+WIDTH = 6
 
 plt.rcParams.update(
     {
@@ -80,7 +80,7 @@ def image_rows(rows):
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
 
 
-def history(histories, references=None, metric="loss"):
+def history(histories, references=None):
     """Draw the loss after each epoch, solid in training and dashed on held-out data.
 
     Parameters
@@ -89,26 +89,22 @@ def history(histories, references=None, metric="loss"):
         Label and what training returned; at most as many as there are `COLOURS`.
     references : dict of str to float, optional
         Horizontal lines that give the loss its meaning.
-    metric : str
-        The name of what is drawn, as in ``history.history``.
 
     Raises
     ------
     ValueError
-        If `histories` is empty or too many, one of them is none or lacks the metric, or a reference
-        is no finite number; names it.
+        If `histories` is empty or too many, one of them is none, or a reference is no finite
+        number; names it.
     """
     if len(check_dict("histories", histories)) > len(COLOURS):
         raise ValueError(f"histories: expected at most {len(COLOURS)}, got {len(histories)}")
     for label, run in histories.items():
-        if not isinstance(getattr(run, "history", None), dict):
+        if "loss" not in (getattr(run, "history", None) or {}):
             raise ValueError(f"histories[{label!r}]: expected what training returns, got {run!r}")
-        if metric not in run.history:
-            raise ValueError(f"metric: expected one of {sorted(run.history)}, got {metric!r}")
     _check_references(references)
     _, ax = plt.subplots(layout="constrained")
     for colour, (label, run) in zip(COLOURS, histories.items(), strict=False):
-        for key, style, suffix in ((metric, "-", "training"), (f"val_{metric}", "--", "held out")):
+        for key, style, suffix in (("loss", "-", "training"), ("val_loss", "--", "held out")):
             if key in run.history:
                 epochs = np.arange(1, len(run.history[key]) + 1)
                 ax.plot(
@@ -120,7 +116,7 @@ def history(histories, references=None, metric="loss"):
                     label=f"{label}, {suffix}" if label else suffix,
                 )
     _reference_lines(ax, references)
-    ax.set(xlabel="epoch", ylabel=metric)
+    ax.set(xlabel="epoch", ylabel="loss")
     ax.legend()
 
 
@@ -210,54 +206,48 @@ def architecture(model):
     ax.axis("off")
 
 
-def code_histograms(codes, bins=40):
+def code_histograms(codes):
     """Draw how often each activation occurs, on a logarithmic scale, one panel a model.
 
     Parameters
     ----------
     codes : dict of str to array, shape (n, units)
         Label and codes; all panels share their bins, so that they can be compared.
-    bins : int
-        Bars in a panel.
 
     Raises
     ------
     ValueError
-        If there are no codes, a value is not finite, or `bins` is not a whole number from 1.
+        If there are no codes, or a value is not finite.
     """
     arrays = {
         label: check_numbers(f"codes[{label!r}]", values, ("n", "units"))
         for label, values in check_dict("codes", codes).items()
     }
-    bins = check_positive("bins", bins)
-    edges = np.histogram_bin_edges(np.concatenate([c.ravel() for c in arrays.values()]), bins)
+    edges = np.histogram_bin_edges(np.concatenate([c.ravel() for c in arrays.values()]), bins=40)
     _, axes = plt.subplots(
         1, len(arrays), sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
     for ax, colour, (label, values) in zip(axes.flat, cycle(COLOURS), arrays.items(), strict=False):
         ax.hist(values.ravel(), edges, color=colour)
         ax.set(title=label, xlabel="activation", yscale="log")
-    axes.flat[0].set_ylabel("values")
+    axes.flat[0].set_ylabel("number of values")
 
 
-def filters(weights, columns=16):
+def filters(weights):
     """Draw the weights from all pixels to each unit as an image, from blue (-) to red (+).
 
     Parameters
     ----------
     weights : array, shape (784, units)
-        Each image is scaled by its own largest weight.
-    columns : int
-        Images in a row.
+        Each image is scaled by its own largest weight; eight stand in a row.
 
     Raises
     ------
     ValueError
-        If `weights` does not have 784 rows, no unit or a value that is not finite, or `columns` is
-        not a whole number from 1.
+        If `weights` does not have 784 rows, no unit, or a value that is not finite.
     """
     weights = check_numbers("weights", weights, (784, "units"))
-    columns = check_positive("columns", columns)
+    columns = 8
     rows = -(-weights.shape[1] // columns)
     side = WIDTH / columns
     _, axes = plt.subplots(
@@ -296,7 +286,6 @@ def _reference_lines(ax, references):
             ha="right",
             va="bottom",
             color=MUTED,
-            fontsize="small",
         )
 
 

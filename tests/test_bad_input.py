@@ -541,7 +541,6 @@ HELPERS = {
         good(
             histories=st.dictionaries(labels, histories, min_size=1, max_size=6),
             references=st.none() | st.dictionaries(labels, reals, max_size=2),
-            metric=st.just("loss"),
         ),
         dict(
             histories=[
@@ -551,7 +550,6 @@ HELPERS = {
                 {str(i): History({}) for i in range(7)},
             ],
             references=NO_REFERENCES,
-            metric=["accuracy", "", None, 3],
         ),
     ),
     plots.by_setting: Helper(
@@ -579,16 +577,13 @@ HELPERS = {
         good(model=st.tuples(small, small, small).map(Sizes)), dict(model=no_model), examples=3
     ),
     plots.code_histograms: Helper(
-        good(codes=tables((3, 2)), bins=small),
-        dict(codes=one_spoilt(no_array), bins=NO_POSITIVE),
+        good(codes=tables((3, 2))),
+        dict(codes=one_spoilt(no_array)),
         examples=3,
     ),
     plots.filters: Helper(
-        good(weights=pictures().map(np.transpose), columns=small),
-        dict(
-            weights=lambda weights: [*no_array(weights), weights[:-1], weights.T, weights[:, 0]],
-            columns=NO_POSITIVE,
-        ),
+        good(weights=pictures().map(np.transpose)),
+        dict(weights=lambda weights: [*no_array(weights), weights[:-1], weights.T, weights[:, 0]]),
         examples=3,
     ),
     progress.Progress: Helper(

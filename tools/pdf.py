@@ -1,15 +1,17 @@
-"""Print the built book as one PDF, with the solutions in an appendix.
+"""Print the built book as one PDF, with answers and solutions in appendices.
 
 `python tools/pdf.py` reads _build/html and writes _build/autoencoders.pdf, and beside it the page
 that it prints, _build/autoencoders.html.
 """
 
+from copy import copy
 from pathlib import Path
 import sys
 from urllib.parse import unquote, urljoin, urlsplit
 
 from bs4 import BeautifulSoup
 from playwright.sync_api import Error
+from pypdf import PdfReader
 from screenshots import chromium, is_missing
 
 STYLE = Path(__file__).with_name("pdf.css")
@@ -18,7 +20,7 @@ LEFT_OUT = "a.headerlink, details.hide, .predict input, [hidden], .toctree-wrapp
 
 
 def joined(html):
-    """Join the pages of the built book in one document, the solutions at its end.
+    """Join the pages of the built book in one document, answers and solutions at its end.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def _place(page, fragment):
 
 
 def _bound(chapters, styles, folder):
-    """The document: title, contents, chapters, appendix."""
+    """The document: title, contents, chapters, appendices."""
     book = BeautifulSoup(
         '<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"></head>'
         '<body><main class="bd-content"><article class="bd-article"></article></main></body>'
@@ -86,31 +88,63 @@ def _bound(chapters, styles, folder):
     book.head.append(book.new_tag("style", string=STYLE.read_text(encoding="utf-8")))
     for picture in (it for chapter in chapters for it in chapter.select("img")):
         picture["src"] = f"{folder}/{picture['src']}"
-    appendix = _appendix(book, chapters)
+    appendices = [_answers(book, chapters), _solutions(book, chapters)]
     book.article.append(book.new_tag("p", string=title, attrs={"class": "book-title"}))
-    book.article.append(_contents(book, [*chapters, appendix]))
-    book.article.extend([*chapters, appendix])
+    book.article.append(_contents(book, [*chapters, *appendices]))
+    book.article.extend([*chapters, *appendices])
     return book
 
 
-def _appendix(book, chapters):
+def _answers(book, chapters):
+    """Move what was measured away from the predictions, and leave a link at every question."""
+    appendix = _appendix(book, "answers", "Answers to the predictions")
+    for chapter in chapters:
+        questions = chapter.select(".predict")
+        if questions:
+            appendix.append(_heading(book, "answers", chapter))
+        for number, question in enumerate(questions, 1):
+            place = f"{chapter['id']}-answer-{number}"
+            question["id"] = f"{place}-question"
+            question.append(_note(book, place, "What was measured", "to-answer"))
+            answer = book.new_tag("div", id=place, attrs={"class": "answer"})
+            back = book.new_tag("a", href=f"#{question['id']}")
+            back.extend(copy(question.legend).contents[1:])  # without "Predict first"
+            right = book.new_tag("p", attrs={"class": "right"})
+            right.extend(copy(question.select_one(".right span")).contents[:])
+            answer.extend([back, right, question.select_one(".measured").extract()])
+            appendix.append(answer)
+    return appendix
+
+
+def _solutions(book, chapters):
     """Move the solutions out of the chapters, and leave a link in every exercise."""
-    appendix = book.new_tag("section", id="solutions", attrs={"class": "chapter"})
-    appendix.append(book.new_tag("h1", string="Solutions"))
+    appendix = _appendix(book, "solutions", "Solutions")
     for chapter in chapters:
         solutions = chapter.select(".solution")
         if solutions:
-            heading = book.new_tag("h2", id=f"solutions-{chapter['id']}")
-            heading.string = chapter.h1.get_text()
-            appendix.append(heading)
+            appendix.append(_heading(book, "solutions", chapter))
         for solution in solutions:
             exercise = chapter.find(id=solution.select_one(".admonition-title a")["href"][1:])
-            link = book.new_tag("a", href=f"#{solution['id']}", string="Its solution")
-            note = book.new_tag("p", attrs={"class": "to-solution"})
-            note.extend([link, " is in the appendix."])
-            exercise.append(note)
+            exercise.append(_note(book, solution["id"], "Its solution", "to-solution"))
             appendix.append(solution.extract())
     return appendix
+
+
+def _appendix(book, name, title):
+    appendix = book.new_tag("section", id=name, attrs={"class": "chapter"})
+    appendix.append(book.new_tag("h1", string=title))
+    return appendix
+
+
+def _heading(book, appendix, chapter):
+    title = chapter.h1.get_text()
+    return book.new_tag("h2", id=f"{appendix}-{chapter['id']}", string=title)
+
+
+def _note(book, place, words, kind):
+    note = book.new_tag("p", attrs={"class": kind})
+    note.extend([book.new_tag("a", href=f"#{place}", string=words), " is in the appendix."])
+    return note
 
 
 def _contents(book, chapters):
@@ -128,21 +162,40 @@ def _list(book, sections):
     entries = book.new_tag("ul")
     for section, heading in sections:
         item = book.new_tag("li")
-        item.append(book.new_tag("a", href=f"#{section['id']}", string=heading.get_text()))
+        link = book.new_tag("a", href=f"#{section['id']}")
+        link.append(book.new_tag("span", string=heading.get_text()))
+        link.append(book.new_tag("span", string="000", attrs={"class": "page"}))
+        item.append(link)
         entries.append(item)
     return entries
 
 
 def write_pdf(browser, html):
     """Print the book that was built into the folder `html`; return the path of the PDF."""
+    book = joined(html)
     document = html.with_name("autoencoders.html")
-    document.write_text(str(joined(html)), encoding="utf-8")
+    pdf = document.with_suffix(".pdf")
+    _print(browser, book, document, pdf)
+    _number(book, pdf)
+    _print(browser, book, document, pdf)
+    return pdf
+
+
+def _print(browser, book, document, pdf):
+    document.write_text(str(book), encoding="utf-8")
     page = browser.new_page()
     page.goto(document.as_uri())
-    pdf = document.with_suffix(".pdf")
     page.pdf(path=pdf, prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
     page.close()
-    return pdf
+
+
+def _number(book, pdf):
+    """Write beside each entry of the contents on which page of the PDF it is."""
+    reader = PdfReader(pdf)
+    places = reader.named_destinations
+    for link in book.select(".book-contents a"):
+        place = places["/" + link["href"].removeprefix("#")]
+        link.select_one(".page").string = str(reader.get_destination_page_number(place) + 1)
 
 
 def main():
