@@ -43,7 +43,7 @@ faults: .venv/ready  ## plant faults in copies of the repository and see each ca
 screens: book  ## take pictures of all pages, both themes and two widths
 	$(BIN)/python tools/screenshots.py
 
-pdf: book  ## print the book as one PDF, with the solutions in an appendix
+pdf: book  ## print the book as one PDF, with answers and solutions in appendices
 	$(BIN)/python tools/pdf.py
 
 .venv-bench/ready: benchmarks/requirements.txt

@@ -242,6 +242,16 @@ def test_a_formula_that_has_no_mathml_is_named_with_its_place(latex, fault):
         mathml.mathml(formula, displaystyle=False)
 
 
+def test_no_line_breaks_between_a_number_and_its_percent_sign(pages):
+    texts = [
+        element.get_text()
+        for page in pages.values()
+        for element in page.select("article p, article figcaption")
+    ]
+    assert not [text for text in texts if re.search(r"\d[ \n]%", text)]
+    assert sum(text.count("\N{NO-BREAK SPACE}%") for text in texts) > 50
+
+
 @pytest.mark.parametrize(
     ("variables", "outcome"), [({}, pytest.skip.Exception), ({"CI": "1"}, Error)]
 )
