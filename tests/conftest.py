@@ -1,4 +1,4 @@
-"""What several tests need: the pages, built from nothing, and a browser to look at them."""
+"""What several tests need: the pages, a browser to look at them, and patience."""
 
 from contextlib import ExitStack
 import fcntl
@@ -8,6 +8,7 @@ from pathlib import Path
 import re
 import subprocess
 import sys
+import time
 
 from playwright.sync_api import Error
 import pytest
@@ -82,3 +83,11 @@ def contrast(colour, other):
 
     dark, light = sorted([luminance(colour), luminance(other)])
     return (light + 0.05) / (dark + 0.05)
+
+
+def wait_for(condition):
+    """Wait until `condition()` is true, for as long as a busy machine may take."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -7,9 +7,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
+from conftest import wait_for
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 import pytest
@@ -247,10 +247,3 @@ def is_running(pid):
     except ProcessLookupError:
         return False
     return True
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

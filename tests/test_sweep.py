@@ -14,6 +14,7 @@ from types import ModuleType
 
 from aehelpers.progress import Progress
 from aehelpers.sweep import sweep, SweepError
+from conftest import wait_for
 from joblib.externals.loky import get_reusable_executor
 import numpy as np
 import pandas as pd
@@ -40,13 +41,6 @@ def noted(folder):
         return {"twice": 2 * size + seed}
 
     return function
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 120  # of a busy machine
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_table_has_a_row_for_each_setting_and_seed_in_their_order():
