@@ -40,6 +40,14 @@ portable: .venv/ready  ## check that the tolerances hold under all conditions, a
 faults: .venv/ready  ## plant faults in copies of the repository and see each caught; some: make faults FAULTS=rows-exchanged
 	$(BIN)/python tools/faults.py $(FAULTS)
 
+.venv-mutants/ready: benchmarks/requirements-mutants.txt
+	@$(PYTHON) -m venv --clear .venv-mutants
+	@.venv-mutants/bin/pip install --quiet --require-hashes -r benchmarks/requirements-mutants.txt
+	@touch $@
+
+mutants: .venv/ready .venv-mutants/ready  ## change the helpers in small ways and see their tests notice; some: make mutants MUTANTS="metrics --resume"
+	$(BIN)/python tools/mutants.py $(MUTANTS)
+
 screens: book  ## take pictures of all pages, both themes and two widths
 	$(BIN)/python tools/screenshots.py
 
@@ -80,14 +88,17 @@ lock: .venv/ready  ## lock the newest versions that pyproject.toml allows, and t
 	$(BIN)/uv pip compile pyproject.toml --extra book --resolution lowest-direct --python-version 3.11 \
 		--universal --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file tests/requirements-floors.txt
+	$(BIN)/uv pip compile --group mutants --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' --upgrade --quiet --output-file benchmarks/requirements-mutants.txt
 
 audit: .venv/ready  ## list the licences of all packages in licences.csv, and look for known vulnerabilities
 	$(BIN)/python tools/licences.py
 	@$(BIN)/uv tool run pip-audit --strict --disable-pip \
 		--requirement requirements.txt --requirement benchmarks/requirements.txt \
+		--requirement benchmarks/requirements-mutants.txt \
 		|| { echo "Not passed: pip-audit found what it lists; or, if it ends with an error, it could not ask pypi.org, and nothing was audited."; exit 1; }
 
 clean:  ## delete what was built, the environment included
-	rm -rf .venv .venv-bench .venv-floors _build .hypothesis .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-floors .venv-mutants _build .hypothesis .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh spread portable faults screens pdf bench floors lock audit clean
+.PHONY: help book test lab refresh spread portable faults mutants screens pdf bench floors lock audit clean
