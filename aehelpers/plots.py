@@ -220,7 +220,7 @@ def code_histograms(codes):
         If there are no codes, or a value is not finite.
     """
     arrays = {
-        label: check_numbers(f"codes[{label!r}]", values, ("n", "units"))
+        label: check_numbers(f"codes[{label!r}]", values, ("n", "units"), float)
         for label, values in check_dict("codes", codes).items()
     }
     edges = np.histogram_bin_edges(np.concatenate([c.ravel() for c in arrays.values()]), bins=40)
@@ -239,7 +239,7 @@ def filters(weights):
     Parameters
     ----------
     weights : array, shape (784, units)
-        Each image is scaled by its own largest weight; eight stand in a row.
+        Each image is scaled by its own largest weight; sixteen stand in a row.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def filters(weights):
         If `weights` does not have 784 rows, no unit, or a value that is not finite.
     """
     weights = check_numbers("weights", weights, (784, "units"))
-    columns = 8
+    columns = 16
     rows = -(-weights.shape[1] // columns)
     side = WIDTH / columns
     _, axes = plt.subplots(
