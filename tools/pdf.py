@@ -88,57 +88,53 @@ def _bound(chapters, styles, folder):
     book.head.append(book.new_tag("style", string=STYLE.read_text(encoding="utf-8")))
     for picture in (it for chapter in chapters for it in chapter.select("img")):
         picture["src"] = f"{folder}/{picture['src']}"
-    appendices = [_answers(book, chapters), _solutions(book, chapters)]
+    appendices = [
+        _appendix(book, chapters, *appendix)
+        for appendix in (
+            ("answers", "Answers to the predictions", ".predict", _moved_answer),
+            ("solutions", "Solutions", ".solution", _moved_solution),
+        )
+    ]
     book.article.append(book.new_tag("p", string=title, attrs={"class": "book-title"}))
     book.article.append(_contents(book, [*chapters, *appendices]))
     book.article.extend([*chapters, *appendices])
     return book
 
 
-def _answers(book, chapters):
-    """Move what was measured away from the predictions, and leave a link at every question."""
-    appendix = _appendix(book, "answers", "Answers to the predictions")
-    for chapter in chapters:
-        questions = chapter.select(".predict")
-        if questions:
-            appendix.append(_heading(book, "answers", chapter))
-        for number, question in enumerate(questions, 1):
-            place = f"{chapter['id']}-answer-{number}"
-            question["id"] = f"{place}-question"
-            question.append(_note(book, place, "What was measured", "to-answer"))
-            answer = book.new_tag("div", id=place, attrs={"class": "answer"})
-            back = book.new_tag("a", href=f"#{question['id']}")
-            back.extend(copy(question.legend).contents[1:])  # without "Predict first"
-            right = book.new_tag("p", attrs={"class": "right"})
-            right.extend(copy(question.select_one(".right span")).contents[:])
-            answer.extend([back, right, question.select_one(".measured").extract()])
-            appendix.append(answer)
-    return appendix
-
-
-def _solutions(book, chapters):
-    """Move the solutions out of the chapters, and leave a link in every exercise."""
-    appendix = _appendix(book, "solutions", "Solutions")
-    for chapter in chapters:
-        solutions = chapter.select(".solution")
-        if solutions:
-            appendix.append(_heading(book, "solutions", chapter))
-        for solution in solutions:
-            exercise = chapter.find(id=solution.select_one(".admonition-title a")["href"][1:])
-            exercise.append(_note(book, solution["id"], "Its solution", "to-solution"))
-            appendix.append(solution.extract())
-    return appendix
-
-
-def _appendix(book, name, title):
+def _appendix(book, chapters, name, title, selector, move):
+    """Move what a selector finds out of the chapters, each below the heading of its own."""
     appendix = book.new_tag("section", id=name, attrs={"class": "chapter"})
     appendix.append(book.new_tag("h1", string=title))
+    for chapter in chapters:
+        found = chapter.select(selector)
+        if found:
+            heading = book.new_tag("h2", id=f"{name}-{chapter['id']}")
+            heading.string = chapter.h1.get_text()
+            appendix.append(heading)
+        for number, element in enumerate(found, 1):
+            appendix.append(move(book, chapter, element, number))
     return appendix
 
 
-def _heading(book, appendix, chapter):
-    title = chapter.h1.get_text()
-    return book.new_tag("h2", id=f"{appendix}-{chapter['id']}", string=title)
+def _moved_answer(book, chapter, question, number):
+    """Take what was measured out of a prediction, and leave a link to it."""
+    place = f"{chapter['id']}-answer-{number}"
+    question["id"] = f"{place}-question"
+    question.append(_note(book, place, "What was measured", "to-answer"))
+    answer = book.new_tag("div", id=place, attrs={"class": "answer"})
+    back = book.new_tag("a", href=f"#{question['id']}")
+    back.extend(copy(question.legend).contents[1:])  # without "Predict first"
+    right = book.new_tag("p", attrs={"class": "right"})
+    right.extend(copy(question.select_one(".right span")).contents[:])
+    answer.extend([back, right, question.select_one(".measured").extract()])
+    return answer
+
+
+def _moved_solution(book, chapter, solution, number):
+    """Take a solution out of its chapter, and leave a link to it in its exercise."""
+    exercise = chapter.find(id=solution.select_one(".admonition-title a")["href"][1:])
+    exercise.append(_note(book, solution["id"], "Its solution", "to-solution"))
+    return solution.extract()
 
 
 def _note(book, place, words, kind):
