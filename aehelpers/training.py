@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 import json
+import random
 
 from aehelpers.checks import check_numbers, check_positive, check_seed
 from aehelpers.progress import Progress
@@ -262,7 +263,10 @@ def _compiled_epoch(model, batch_size):
         return _CompiledEpoch(model, batch_size)
     key = (network, batch_size)
     if key not in _compiled:
+        # A copy's first weights, which nobody sees, take their seeds from Python's generator.
+        state = random.getstate()
         engine = keras.models.clone_model(model)
+        random.setstate(state)
         engine.compile_from_config(model.get_compile_config())
         _create_metrics(engine)
         _compiled[key] = _CompiledEpoch(engine, batch_size)

@@ -17,17 +17,18 @@ from tempfile import TemporaryDirectory
 import time
 
 from distributed import Client
+import joblib
 from tabulate import tabulate
-from training_speed import machine, write_summary
+from training_speed import machine, use_cores, write_summary
 
 SUMMARY = Path(__file__).with_suffix(".csv")
 ROUNDS = 3
 GRID = {"code_size": [8, 32], "penalty": [0, 1e-3]}
 SEEDS = range(5)
 EPOCHS = [30, 150]
-CORES = sorted(os.sched_getaffinity(0))
-# What runs the sweep: the cores that it may use, and whether Dask has them.
-WAYS = {"one core": (CORES[:1], False), "all cores": (CORES, False), "Dask": (CORES, True)}
+ALL = joblib.cpu_count()
+# What runs the sweep: how many cores it may use, and whether Dask has them.
+WAYS = {"one core": (1, False), "all cores": (ALL, False), "Dask": (ALL, True)}
 
 
 def time_sweep(epochs, scheduler):
@@ -95,11 +96,11 @@ def cluster(workers, threads):
             )
 
         processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0")]
-        while not file.exists():
-            time.sleep(0.1)
         worker = ["worker", "--nthreads", str(threads), "--no-nanny", "--local-directory", folder]
-        processes += [start(*worker) for _ in range(workers)]
         try:
+            while not file.exists():
+                time.sleep(0.1)
+            processes += [start(*worker) for _ in range(workers)]
             address = json.loads(file.read_text())["address"]
             with Client(address) as client:
                 client.wait_for_workers(workers)
@@ -134,13 +135,13 @@ def run(way, epochs):
                 [*command, *arguments],
                 stdout=subprocess.PIPE,
                 check=True,
-                preexec_fn=lambda: os.sched_setaffinity(0, cores),
+                preexec_fn=lambda: use_cores(cores),
             ).stdout
         )
 
     if not dask:
         return output()
-    with cluster(len(cores), threads=1) as (scheduler, _):
+    with cluster(cores, threads=1) as (scheduler, _):
         return output("--scheduler", scheduler)
 
 
@@ -161,7 +162,7 @@ def summarise(seconds):
         {
             "epochs": epochs,
             "way": way,
-            "processes": len(WAYS[way][0]),
+            "processes": WAYS[way][0],
             "runs": runs,
             "seconds": round(median(taken), 1),
             "times one core": round(median(seconds[epochs, "one core"]) / median(taken), 2),

@@ -344,7 +344,12 @@ def prepare(entry):
     settings = ENTRIES[entry][1]
     os.environ.update(settings)
     if settings.get("NPROC") == "1":
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+        use_cores(1)
+
+
+def use_cores(number):
+    """Keep this process to a number of the cores that it has, as only Linux can."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:number])
 
 
 def save_digits(folder):

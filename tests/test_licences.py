@@ -1,6 +1,5 @@
 """Tests of what may be done with the book, and of the credit it gives."""
 
-import csv
 from email.message import Message
 from importlib.metadata import PackageNotFoundError
 from importlib.resources import files
@@ -13,6 +12,7 @@ import tomllib
 
 import licences
 import pytest
+from refresh import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -89,8 +89,7 @@ def test_each_part_of_an_expression_has_to_be_allowed():
 
 
 def test_the_table_has_every_locked_package_with_its_licence():
-    with licences.TABLE.open() as file:
-        table = dict(list(csv.reader(file))[1:])
+    table = dict(read_table(licences.TABLE))
     assert table == {name: licences.licence(name) for name in licences.locked_packages()}
     assert "tensorflow" in table
     assert "appnope" in table  # only macOS needs it

@@ -120,7 +120,7 @@ def test_the_command_stores_a_row_for_each_condition_and_tells_which_cell_fails(
 
     code, said = run()
     assert code == 1
-    assert "far              2 of 3 cells fail\n    moves: stdout: 0.5 became 0.52\n" in said
+    assert "far                  2 of 3 cells fail\n    moves: stdout: 0.5 became 0.52\n" in said
     assert rows() == [
         ("other.ipynb", "far", "7", "0"),
         ("toy.ipynb", "near", "3", "0"),

@@ -1,3 +1,5 @@
+import random
+
 from aehelpers import training
 from aehelpers.models import (
     convolutional_autoencoder,
@@ -125,6 +127,14 @@ def test_models_with_functions_of_the_readers_own_do_not_share_them():
 
     train(build(1), IMAGES[:8], IMAGES[:8, :4], epochs=1, seed=3)
     assert_trained_as_by_keras(lambda: build(2), IMAGES[:8], IMAGES[:8, :4])
+
+
+def test_pythons_own_generator_stays_as_it_was():
+    model = dense_autoencoder((7, 5), 3, seed=0).autoencoder
+    state, compilations = random.getstate(), len(training._compiled)
+    train(model, IMAGES, epochs=1, seed=0)
+    assert len(training._compiled) == compilations + 1  # where a copy of the model is made
+    assert random.getstate() == state
 
 
 def test_training_prints_nothing(capfd):

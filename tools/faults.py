@@ -6,7 +6,6 @@ error if a fault goes through.
 
 import argparse
 import ast
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 import re
@@ -19,7 +18,7 @@ import tomllib
 from joblib import delayed, Parallel
 import nbformat
 from outputs import code_cells
-from refresh import replace_table, ROOT
+from refresh import read_table, replace_table, ROOT
 from suite import run_tests
 
 FAULTS = ROOT / "tests" / "faults.toml"
@@ -169,10 +168,7 @@ def record(fault, outcome, csv_path):
         If the fault was not caught, its row gets no place.
     csv_path : Path
     """
-    rows = {}
-    if csv_path.exists():
-        with csv_path.open(newline="", encoding="utf-8") as file:
-            rows = {row[0]: row for row in csv.reader(file)}
+    rows = {row[0]: row for row in read_table(csv_path)}
     rows[fault.name] = [fault.name, fault.caught_by, outcome.place if outcome.caught else ""]
     listed = [rows[fault.name] for fault in read_faults() if fault.name in rows]
     replace_table(csv_path, [_COLUMNS, *listed])

@@ -8,7 +8,6 @@ fault. Ends with an error if that is missing.
 
 import argparse
 from contextlib import closing
-import csv
 import os
 from pathlib import Path
 import random
@@ -19,7 +18,7 @@ import subprocess
 import sys
 from tempfile import TemporaryDirectory
 
-from refresh import replace_table, ROOT
+from refresh import read_table, replace_table, ROOT
 
 TABLE = ROOT / "benchmarks" / "mutants.csv"
 SURVIVORS = ROOT / "benchmarks" / "mutants-survivors.csv"
@@ -240,21 +239,14 @@ def record(row, survivors, table=TABLE, listed=SURVIVORS):
         The survivors that nobody has explained.
     """
     module = row[0]
-    rows = {old[0]: old for old in _rows(table)} | {module: row}
+    rows = {old[0]: old for old in read_table(table)} | {module: row}
     replace_table(table, [_COLUMNS, *(rows[name] for name in sorted(rows))])
-    old = _rows(listed)
+    old = read_table(listed)
     why = {tuple(line[:4]): line[4] for line in old}
     new = [[*survivor, why.get(survivor, "")] for survivor in dict.fromkeys(survivors)]
     others = [line for line in old if line[0] != module]
     replace_table(listed, [_SURVIVOR_COLUMNS, *sorted(others + new, key=lambda line: line[0])])
     return [tuple(line[:4]) for line in new if not line[4]]
-
-
-def _rows(path):
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))[1:]
 
 
 def main():

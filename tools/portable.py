@@ -4,11 +4,10 @@ Writes to benchmarks/portable.csv how many cells were compared and how many fail
 error if one did.
 """
 
-import csv
 import sys
 
 from joblib import delayed, Parallel
-from refresh import notebook_arguments, replace_table, ROOT
+from refresh import notebook_arguments, read_table, replace_table, ROOT
 from spread import CONDITIONS, UNSEEN
 from suite import run_tests
 
@@ -30,10 +29,7 @@ def record(notebook, condition, compared, failed, csv_path):
         How many cells.
     csv_path : Path
     """
-    rows = {}
-    if csv_path.exists():
-        with csv_path.open(newline="", encoding="utf-8") as file:
-            rows = {(row[0], row[1]): row for row in list(csv.reader(file))[1:]}
+    rows = {(row[0], row[1]): row for row in read_table(csv_path)}
     rows[notebook, condition] = [notebook, condition, compared, failed]
     notebooks = sorted({name for name, _ in rows})
     known = [rows[key] for name in notebooks for c in CHECKED if (key := (name, c)) in rows]
@@ -55,7 +51,7 @@ def main():
     any_failed = False
     for (path, condition), (compared, problems) in zip(pairs, runs, strict=True):
         state = f"{len(problems)} of {compared} cells fail" if compared else "not run"
-        print(f"{path.name:24} {condition:16} {state}", flush=True)
+        print(f"{path.name:24} {condition:20} {state}", flush=True)
         for cell, complaint in problems:
             print(f"    {cell}: {complaint}", flush=True)
         if compared:  # a notebook may need data that this machine lacks

@@ -141,6 +141,24 @@ def replace(path, text):
         unfinished.unlink(missing_ok=True)
 
 
+def read_table(path):
+    """Read the rows of a CSV file that `replace_table` wrote.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of list of str
+        Without the names of the columns; empty if there is no such file yet.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))[1:]
+
+
 def replace_table(path, rows):
     """Write a CSV file as a whole or not at all.
 

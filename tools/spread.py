@@ -5,7 +5,6 @@ Compares with the stored outputs, so `make refresh` comes first. Writes benchmar
 """
 
 from concurrent.futures import ProcessPoolExecutor
-import csv
 from dataclasses import dataclass, field
 from decimal import Decimal, ROUND_UP
 import os
@@ -21,7 +20,7 @@ from outputs import (
     split_numbers,
     Tolerance,
 )
-from refresh import execute, notebook_arguments, replace_table, ROOT, write
+from refresh import execute, notebook_arguments, read_table, replace_table, ROOT, write
 
 _NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
 
@@ -35,8 +34,19 @@ def _threads(number):
     }
 
 
-# Environment variables of each condition, on top of those that aehelpers sets. The last imitates
-# an older processor, in code from TensorFlow's compiler, TensorFlow's matrix products and
+# The oldest processors on which TensorFlow as it is published runs, of 2011 and 2012.
+_AVX = {
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX",
+    "ONEDNN_MAX_CPU_ISA": "AVX",
+    "OPENBLAS_CORETYPE": "Sandybridge",
+    "NPY_DISABLE_CPU_FEATURES": f"X86_V3 {_NEWER_THAN_AVX2}",
+}
+# Exponentials and their like from formulas that every processor shares; what else one may tell
+# the compiler, such as the width of vectors, changed no digit.
+_OTHER_FUNCTIONS = "--xla_cpu_enable_platform_dependent_math=false"
+
+# Environment variables of each condition, on top of those that aehelpers sets. AVX2 and AVX imitate
+# older processors, in code from TensorFlow's compiler, TensorFlow's matrix products and
 # convolutions, NumPy's matrix products and its elementary functions. NumPy and oneDNN ignore values
 # that they do not know; TensorFlow's compiler ends with an error.
 CONDITIONS = {
@@ -47,22 +57,16 @@ CONDITIONS = {
         "OPENBLAS_CORETYPE": "Haswell",
         "NPY_DISABLE_CPU_FEATURES": _NEWER_THAN_AVX2,
     },
+    # Both at once take the time of one.
+    "AVX, other functions": _AVX | {"XLA_FLAGS": f"{_AVX['XLA_FLAGS']} {_OTHER_FUNCTIONS}"},
 }
 
 # Tolerances are not set by these: tools/portable.py checks that they hold there all the same.
 UNSEEN = {
     "four threads": _threads("4"),
-    # The oldest processors on which TensorFlow as it is published runs, of 2011 and 2012.
-    "AVX": {
-        "XLA_FLAGS": "--xla_cpu_max_isa=AVX",
-        "ONEDNN_MAX_CPU_ISA": "AVX",
-        "OPENBLAS_CORETYPE": "Sandybridge",
-        "NPY_DISABLE_CPU_FEATURES": f"X86_V3 {_NEWER_THAN_AVX2}",
-    },
     "oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "1"},
-    # Exponentials and their like from formulas that every processor shares; what else one may tell
-    # the compiler, such as the width of vectors, changed no digit.
-    "other functions": {"XLA_FLAGS": "--xla_cpu_enable_platform_dependent_math=false"},
+    "AVX": _AVX,
+    "other functions": {"XLA_FLAGS": _OTHER_FUNCTIONS},
 }
 
 # The conditions are a few of those that readers have, and the largest of a few deviations falls
@@ -216,10 +220,7 @@ def record(movements, path, csv_path):
         Of the notebook.
     csv_path : Path
     """
-    rows = []
-    if csv_path.exists():
-        with csv_path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in list(csv.reader(file))[1:] if row[0] != path.name]
+    rows = [row for row in read_table(csv_path) if row[0] != path.name]
     rows += [
         [path.name, cell, condition, kind, f"{float(deviation):.2g}"]
         for cell, by_condition in movements.items()
