@@ -91,7 +91,7 @@ lock: .venv/ready  ## lock the newest versions that pyproject.toml allows, and t
 	$(BIN)/uv pip compile --group mutants --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file benchmarks/requirements-mutants.txt
 
-audit: .venv/ready  ## list the licences of all packages in licences.csv, and look for known vulnerabilities
+audit: .venv/ready  ## list the licences of the book's packages in licences.csv, and look for known vulnerabilities
 	$(BIN)/python tools/licences.py
 	@$(BIN)/uv tool run pip-audit --strict --disable-pip \
 		--requirement requirements.txt --requirement benchmarks/requirements.txt \

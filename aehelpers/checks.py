@@ -106,6 +106,32 @@ def check_numbers(name, values, shape, dtype=None, whose=""):
     return array
 
 
+def check_range(name, array):
+    """Refuse an array with values outside of [0, 1].
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the argument.
+    array : array
+        Finite numbers.
+
+    Returns
+    -------
+    array
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside; names the argument and the range that came.
+    """
+    low, high = array.min(), array.max()
+    if low < 0 or high > 1:
+        raise ValueError(f"{name}: expected values in [0, 1], got {low:g} to {high:g}")
+    return array
+
+
 def check_dict(name, value):
     """Refuse anything but a dict with something in it.
 

@@ -2,6 +2,9 @@
 
 from html import escape
 
+from aehelpers.checks import check_dict
+import numpy as np
+
 #: What each claim says, by its id.
 CLAIMS = {
     "C01": "An autoencoder is a feed-forward network that is trained with its input as its target; "
@@ -78,12 +81,10 @@ class Verdict:
     def __init__(self, claim, findings):
         if claim not in list(CLAIMS):
             raise ValueError(f"claim: expected one of C01 to C{len(CLAIMS)}, got {claim!r}")
-        if not isinstance(findings, dict) or not findings:
-            raise ValueError(f"findings: expected at least one in a dict, got {findings!r}")
-        for sentence, found in findings.items():
+        for sentence, found in check_dict("findings", findings).items():
             if not isinstance(sentence, str) or "\n" in sentence:
                 raise TypeError(f"findings: expected sentences in one line, got {sentence!r}")
-            if not isinstance(found, bool) and type(found).__name__ != "bool":
+            if not isinstance(found, bool | np.bool):
                 raise TypeError(f"findings[{sentence!r}]: expected true or false, got {found!r}")
         self.claim = claim
         self.findings = {sentence: bool(found) for sentence, found in findings.items()}

@@ -1,6 +1,6 @@
 """What the book measures: losses per image, reference lines, and statistics of codes."""
 
-from aehelpers.checks import check_numbers, check_positive
+from aehelpers.checks import check_numbers, check_positive, check_range
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score
@@ -32,8 +32,8 @@ def bce(target, reconstruction):
     Bishop (2006), Pattern Recognition and Machine Learning, equation 4.90.
     """
     target, reconstruction = _checked_pair(target, reconstruction)
-    _check_range("target", target)
-    _check_range("reconstruction", reconstruction)
+    check_range("target", target)
+    check_range("reconstruction", reconstruction)
     p = np.clip(reconstruction, EPSILON, 1 - EPSILON)
     return -(target * np.log(p) + (1 - target) * np.log(1 - p)).mean(axis=1)
 
@@ -107,7 +107,7 @@ def bce_floor(images):
         As `bce`.
     """
     images = _checked("images", images)
-    _check_range("images", images)
+    check_range("images", images)
     return float(bce(images, images).mean())
 
 
@@ -231,13 +231,6 @@ def kl_to_standard_normal(mean, log_var):
 
 def _checked(name, array, shape=("n", "pixels"), whose=""):
     return check_numbers(name, array, shape, np.float64, whose)
-
-
-def _check_range(name, array):
-    if array.min() < 0 or array.max() > 1:
-        raise ValueError(
-            f"{name}: expected values in [0, 1], got {array.min():g} to {array.max():g}"
-        )
 
 
 def _checked_pair(target, reconstruction):

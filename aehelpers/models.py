@@ -144,7 +144,7 @@ def dense_autoencoder(
         If a size is not a whole number from 1, the seed not one from 0, or Keras does not know an
         activation, the penalty or the loss; names it.
     """
-    if isinstance(hidden, str) or not hasattr(hidden, "__len__"):
+    if isinstance(hidden, str | bytes | dict) or not hasattr(hidden, "__getitem__"):
         raise ValueError(f"hidden: expected a sequence of sizes, got {hidden!r}")
     hidden = [check_positive(f"hidden[{i}]", units) for i, units in enumerate(hidden)]
     code_size = check_positive("code_size", code_size)
@@ -153,6 +153,8 @@ def dense_autoencoder(
     _check_known("output_activation", output_activation, keras.activations)
     _check_known("code_penalty", code_penalty, keras.regularizers)
     _check_known("loss", loss, keras.losses)
+    if loss is None:  # which Keras knows, as a model that others train
+        raise ValueError("loss: expected one of keras.losses, got None")
     keras.utils.set_random_seed(seed)
 
     image = keras.Input((784,), name="image")
@@ -188,6 +190,11 @@ def deep_autoencoder(code_size=32, *, seed):
     -------
     Autoencoder
         Compiled for training with Adam.
+
+    Raises
+    ------
+    ValueError
+        As `dense_autoencoder`.
     """
     return dense_autoencoder((128,), code_size, seed=seed)
 
@@ -206,6 +213,11 @@ def shallow_autoencoder(code_size=32, *, seed, code_penalty=None):
     -------
     Autoencoder
         Compiled for training with Adam.
+
+    Raises
+    ------
+    ValueError
+        As `dense_autoencoder`.
     """
     return dense_autoencoder((), code_size, seed=seed, code_penalty=code_penalty)
 

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 
-from aehelpers.checks import check_numbers
+from aehelpers.checks import check_numbers, check_range
 from aehelpers.data import Digits
 from aehelpers.metrics import mse
 import keras
@@ -52,21 +52,24 @@ class PageNetwork:
         If the name is no single lower-case word, a layer is not dense, has no biases, weights that
         are not finite or an activation that the pages do not know, the layers are not in a row,
         encoder and decoder do not fit each other and the pictures, or the test digits lack one of
-        the ten.
+        the ten, are outside of [0, 1] or not as many as their labels.
     TypeError
-        If a half is no Keras model, or the digits are none.
+        If a half is no Keras model with one input, or the digits are none.
     """
 
     def __init__(self, name, encoder, decoder, digits):
         if not isinstance(name, str) or not (name.isidentifier() and name.islower()):
             raise ValueError(f"name: expected a word in lower case, got {name!r}")
         for half, model in {"encoder": encoder, "decoder": decoder}.items():
-            if not isinstance(model, keras.Model):
-                raise TypeError(f"{half}: expected a Keras model, got {model!r}")
+            shape = getattr(model, "input_shape", None)
+            if not isinstance(model, keras.Model) or not isinstance(shape, tuple):
+                raise TypeError(f"{half}: expected a Keras model with one input, got {model!r}")
         if not isinstance(digits, Digits):
             raise TypeError(f"digits: expected what load_mnist returns, got {digits!r}")
         x_test = check_numbers("digits.x_test", digits.x_test, ("n", 784))
-        found = sorted({int(label) for label in digits.y_test})
+        x_test = check_range("digits.x_test", x_test)
+        y_test = check_numbers("digits.y_test", digits.y_test, (len(x_test),))
+        found = sorted({int(label) for label in y_test})
         if found != list(range(10)):
             raise ValueError(f"digits.y_test: expected all of 0 to 9, got {found}")
         if encoder.input_shape != (None, 784) or decoder.output_shape != (None, 784):
@@ -84,7 +87,7 @@ class PageNetwork:
         self.encoder, self.decoder = (_as_keras(layers) for layers in halves.values())
         self.autoencoder = keras.Sequential([self.encoder, self.decoder])
         codes = np.asarray(self.encoder(x_test))
-        ten = x_test[[np.argmax(digits.y_test == label) for label in range(10)]]
+        ten = x_test[[np.argmax(y_test == label) for label in range(10)]]
         self._content = {
             "name": name,
             **{half: [_as_text(layer) for layer in layers] for half, layers in halves.items()},
@@ -137,7 +140,9 @@ def _rounded(half, model):
 def _as_keras(layers):
     model = keras.Sequential([keras.Input((layers[0]["weights"].shape[0],))])
     for layer in layers:
-        model.add(keras.layers.Dense(len(layer["biases"]), activation=layer["activation"]))
+        units, activation = len(layer["biases"]), layer["activation"]
+        # First weights that are drawn would take their seed from Python's generator.
+        model.add(keras.layers.Dense(units, activation, kernel_initializer="zeros"))
         model.layers[-1].set_weights([layer["weights"] * layer["scales"], layer["biases"]])
     return model
 

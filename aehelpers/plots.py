@@ -7,7 +7,6 @@ draws a new figure and leaves it open: a notebook shows it at the end of the cel
 from itertools import cycle
 
 from aehelpers.checks import check_dict, check_numbers
-from cycler import cycler
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,9 +27,9 @@ plt.rcParams.update(
         "axes.edgecolor": MUTED,
         "axes.grid": True,
         "axes.labelcolor": INK,
-        "axes.prop_cycle": cycler(color=COLOURS)
-        + cycler(linestyle=["-", "--", "-.", ":", "-", "--"])
-        + cycler(marker=["o", "s", "^", "D", "v", "P"]),
+        "axes.prop_cycle": plt.cycler(color=COLOURS)
+        + plt.cycler(linestyle=["-", "--", "-.", ":", "-", "--"])
+        + plt.cycler(marker=["o", "s", "^", "D", "v", "P"]),
         "axes.spines.right": False,
         "axes.spines.top": False,
         "figure.dpi": 120,
@@ -178,16 +177,19 @@ def architecture(model):
     Raises
     ------
     TypeError
-        If `model` is no such model, or has several inputs.
+        If `model` is no such model, has several inputs or layers that are not dense.
     """
     shape = getattr(model, "input_shape", None)
     if not isinstance(model, keras.Model) or not isinstance(shape, tuple):
         raise TypeError(
             f"model: expected a functional or sequential Keras model with one input, got {model!r}"
         )
+    layers = list(_flat_layers(model))
+    if any(len(layer.output.shape) != 2 for layer in layers):
+        raise TypeError(f"model: expected dense layers, got {model!r} with pictures between some")
     units = [model.input_shape[-1]]
     names = ["input"]
-    for layer in _flat_layers(model):
+    for layer in layers:
         units.append(layer.output.shape[-1])
         activation = getattr(layer, "activation", None)
         names.append(activation.__name__ if activation else layer.name)

@@ -65,7 +65,7 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
         TensorFlow.
     scheduler : str, optional
         Address of a Dask scheduler, such as ``"tcp://host:8786"``, whose workers are used in place
-        of this machine's cores.
+        of this machine's cores. Needs the package `distributed`.
 
     Returns
     -------
@@ -83,7 +83,8 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
         If the grid or the seeds are empty or no sequences, the grid names the seed, or a seed is
         not a whole number from 0.
     OSError
-        If a result cannot be kept, for instance on a full disk; those kept before are not lost.
+        If a result cannot be kept, for instance on a full disk, or no scheduler answers; those kept
+        before are not lost.
     SweepError
         After all other runs are done, if some raised or did not return what they should.
     """
@@ -308,5 +309,5 @@ def _used_by(function):
         codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
     used = {name: function.__globals__[name] for name in names if name in function.__globals__}
     used |= inspect.getclosurevars(function).nonlocals
-    used |= {"defaults": function.__defaults__, "keywords": function.__kwdefaults__}
+    used |= {"(defaults)": function.__defaults__, "(keywords)": function.__kwdefaults__}
     return {name: used[name] for name in sorted(used)}

@@ -51,8 +51,8 @@ def train(
     batch_size : int
         Images in a batch; the last batch of an epoch holds what is left.
     corrupt : callable, optional
-        Called as ``corrupt(x, rng)`` in each epoch, `rng` being a `numpy.random.Generator`; its
-        result, of the shape of `x`, is the input of that epoch.
+        Called as ``corrupt(x, rng)`` in each epoch, `x` being read-only and `rng` a
+        `numpy.random.Generator`; its result, of the shape of `x`, is the input of that epoch.
     validation_data : tuple of two arrays, optional
         Inputs and targets whose loss is measured after each epoch.
     callbacks : sequence of keras.callbacks.Callback
@@ -97,13 +97,15 @@ def train(
     held_out_tensors = None if held_out is None else [tf.constant(array) for array in held_out]
     compiled = _compiled_epoch(model, batch_size)
     progress = Progress(epochs, "epoch")
+    clean = x.view()
+    clean.flags.writeable = False  # a corruption in place would spoil the reader's own images
 
     watched = bool(callbacks)
     with ThreadPoolExecutor(1) as pool, progress, compiled.training(model, watched):
 
         def draw():
             # The next epoch's corruption is drawn on another core while this epoch trains.
-            return pool.submit(lambda: _checked_corruption(corrupt(x, corruption_rng), x))
+            return pool.submit(lambda: _checked_corruption(corrupt(clean, corruption_rng), x))
 
         def draws():
             upcoming = draw()
@@ -120,19 +122,17 @@ def train(
             order = tf.constant(order_rng.permutation(len(x)).astype(np.int32))
             return compiled.train(model, epoch_inputs, targets, order, watched)
 
+        validate = [_Validate(compiled, held_out_tensors)] if held_out else []
         # `fit` keeps the books: of its data it only ever sees one image, so that it takes one
-        # step an epoch, and calls these functions for the step.
+        # step an epoch, and calls this function for the step.
         model.train_function = train_epoch
-        model.test_function = lambda _: compiled.evaluate(model, *held_out_tensors)
         return model.fit(
             _one_image_for_ever(x, y),
             epochs=epochs,
             steps_per_epoch=1,
             shuffle=False,
             verbose=0,
-            validation_data=held_out and _one_image_for_ever(*held_out),
-            validation_steps=1,
-            callbacks=[_StopWhenNotFinite(), *callbacks, _Report(progress, epochs)],
+            callbacks=[*validate, _StopWhenNotFinite(), *callbacks, _Report(progress, epochs)],
         )
 
 
@@ -160,9 +160,9 @@ def _checked_targets(name, targets, inputs, model):
         raise ValueError(
             f"{name}: expected {len(inputs)} targets, one an input, got {len(targets)}"
         )
-    loss = getattr(model.loss, "name", model.loss)
+    loss = getattr(model.loss, "name", getattr(model.loss, "__name__", model.loss))
     low, high = targets.min(), targets.max()
-    if loss == "binary_crossentropy" and (low < 0 or high > 1):
+    if loss in ("binary_crossentropy", "bce", "BCE") and (low < 0 or high > 1):
         raise ValueError(
             f"{name}: expected targets in [0, 1] for a binary cross-entropy, "
             f"got values from {low:g} to {high:g}"
@@ -211,7 +211,7 @@ class _CompiledEpoch:
         finally:
             if not watched:
                 self._store(model)
-            model.train_function = model.test_function = None
+            model.train_function = None
 
     def train(self, model, x, y, order, watched):
         if watched:  # callbacks may change the model, and look at it
@@ -275,7 +275,8 @@ def _compiled_epoch(model, batch_size):
 
 def _create_metrics(model):
     """Have the metrics that a model is compiled with create their variables."""
-    x, y = (np.zeros((1, *shape[1:])) for shape in (model.input_shape, model.output_shape))
+    shapes = model.input_shape, model.output_shape
+    x, y = (np.zeros([side or 1 for side in shape]) for shape in shapes)
     model.compute_metrics(x, y, y)
     model.reset_metrics()
 
@@ -305,6 +306,8 @@ def _network_without_weights(model):
 
     def canonical(node):
         if isinstance(node, dict):
+            if str(node.get("class_name")).endswith("DTypePolicy"):
+                return node  # its name is what it is
             module = node.get("module", "keras")
             if module == "keras.initializers":
                 return None
@@ -325,6 +328,19 @@ def _network_without_weights(model):
     except LookupError:
         return None
     return json.dumps(config, sort_keys=True)
+
+
+class _Validate(keras.callbacks.Callback):
+    """Adds the loss on held-out data to what all other callbacks are told of an epoch."""
+
+    def __init__(self, compiled, held_out):
+        super().__init__()
+        self.compiled = compiled
+        self.held_out = held_out
+
+    def on_epoch_end(self, epoch, logs=None):
+        results = self.compiled.evaluate(self.model, *self.held_out)
+        logs |= {f"val_{name}": float(value) for name, value in results.items()}
 
 
 class _StopWhenNotFinite(keras.callbacks.Callback):

@@ -7,7 +7,6 @@ the seconds.
 
 import argparse
 from contextlib import contextmanager, redirect_stdout
-import json
 import os
 from pathlib import Path
 from statistics import median
@@ -98,12 +97,10 @@ def cluster(workers, threads):
         processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0")]
         worker = ["worker", "--nthreads", str(threads), "--no-nanny", "--local-directory", folder]
         try:
-            while not file.exists():
-                time.sleep(0.1)
             processes += [start(*worker) for _ in range(workers)]
-            address = json.loads(file.read_text())["address"]
-            with Client(address) as client:
-                client.wait_for_workers(workers)
+            with Client(scheduler_file=str(file), timeout=60) as client:
+                client.wait_for_workers(workers, timeout=60)
+                address = client.scheduler.address
             yield address, processes[1:]
         finally:
             for process in processes:

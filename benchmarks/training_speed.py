@@ -26,6 +26,7 @@ from tempfile import TemporaryDirectory
 import time
 from typing import NamedTuple
 
+import joblib
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -301,7 +302,7 @@ def _repeated(step, x):
 # Where the package differs from the libraries' own settings, all but the book take theirs. For
 # networks this small one core can be faster than all, so each may try both. An entry on one core
 # may use no other: some libraries start threads whatever they are told.
-_CORES = str(os.cpu_count())
+_CORES = str(joblib.cpu_count())
 ALL_CORES = {
     "TF_NUM_INTRAOP_THREADS": "0",
     "TF_NUM_INTEROP_THREADS": "0",
@@ -487,7 +488,7 @@ def machine(*libraries):
     named = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     processor = named[1] if named else platform.processor() or platform.machine()
     versions = {name: version(name) for name in libraries}
-    return {"processor": processor, "cores": os.cpu_count(), **versions}
+    return {"processor": processor, "cores": joblib.cpu_count(), **versions}
 
 
 def write_summary(rows, described, path):
@@ -503,11 +504,14 @@ def write_summary(rows, described, path):
         Of the CSV file.
     """
     unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*rows[0], *described], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | described for row in rows)
-    os.replace(unfinished, path)
+    try:
+        with unfinished.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, [*rows[0], *described], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(row | described for row in rows)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def main():

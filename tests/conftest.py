@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Error
 import pytest
@@ -73,11 +74,20 @@ def open_browser(stack):
         pytest.skip("there is no Chromium; the README says how to get one")
 
 
+def serve(page, html):
+    """Give the page the book as if from a server, at http://localhost."""
+    page.route(
+        "http://localhost/**",
+        lambda route: route.fulfill(path=html / urlsplit(route.request.url).path.lstrip("/")),
+    )
+
+
 def contrast(colour, other):
     """The contrast ratio of WCAG 2 between two colours, as Chromium writes them: rgb(r, g, b)."""
 
     def luminance(colour):
-        channels = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
+        numbers = re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour).groups()
+        channels = [int(number) / 255 for number in numbers]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

@@ -1,8 +1,6 @@
 """What readers get who use a keyboard or a screen reader, zoom in, or want other colours."""
 
-from urllib.parse import urlsplit
-
-from conftest import contrast, OPEN_ALL
+from conftest import contrast, OPEN_ALL, serve
 import pytest
 from screenshots import new_page, THEMES
 
@@ -46,10 +44,7 @@ FOCUSED = """() => {
 def home(request, browser, html):
     """An empty page, and the address of the book: a folder, or a server."""
     page = new_page(browser, theme="light", width=1280)
-    page.route(
-        "http://localhost/**",
-        lambda route: route.fulfill(path=html / urlsplit(route.request.url).path.lstrip("/")),
-    )
+    serve(page, html)
     yield page, html.as_uri() if request.param == "file" else "http://localhost"
     page.close()
 

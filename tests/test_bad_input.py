@@ -194,7 +194,8 @@ def held_otherwise(value, draw):
     if isinstance(value, int):
         return draw(st.sampled_from([np.int64, np.uint64]))(value) if value >= 0 else value
     if isinstance(value, data.Digits):
-        return value._replace(x_test=draw(st.sampled_from(ARRAYS))(value.x_test))
+        x_test, y_test = (held_otherwise(array, draw) for array in (value.x_test, value.y_test))
+        return value._replace(x_test=x_test, y_test=y_test)
     if type(value) in (list, tuple):
         return draw(st.sampled_from([list, tuple]))(held_otherwise(it, draw) for it in value)
     if type(value) is dict:
@@ -264,7 +265,7 @@ def assert_same(found, expected):
 ANYTHING = []  # words that are shown, not read, and what only our own code passes
 NO_POSITIVE = [0, -1, 2.5, "2", None, True, np.nan, np.inf, [3]]
 NO_SEED = [-1, 0.0, "0", None, False, np.nan, 2**32]
-NO_SIZES = [5, None, iter([4]), "ab", [0], [4, -1], [2.5]]
+NO_SIZES = [5, None, iter([4]), "ab", b"ab", {4}, {4: 5}, [0], [4, -1], [2.5]]
 NO_WEIGHT = [-1, -0.1, "1", None, True, np.nan, np.inf]
 NO_DICT = [{}, None, 3, [1], "x"]
 NO_REFERENCES = [3, [1], {"a": "b"}, {"a": np.nan}, {"a": [1, 2]}]
@@ -402,6 +403,11 @@ HELPERS = {
         dict(name=ANYTHING, values=no_array, shape=ANYTHING, dtype=ANYTHING, whose=ANYTHING),
         lambda **arguments: np.asarray(checks.check_numbers(**arguments)),
     ),
+    checks.check_range: Helper(
+        good(name=st.just("array"), array=pictures()),
+        dict(name=ANYTHING, array=lambda good: [good - 1.5, good + 1.5, 255 * (good + 1)]),
+        lambda name, array: checks.check_range(name, np.asarray(array)),
+    ),
     checks.check_dict: Helper(
         good(name=st.just("value"), value=st.dictionaries(labels, small, min_size=1)),
         dict(name=ANYTHING, value=NO_DICT),
@@ -488,7 +494,7 @@ HELPERS = {
             activation=UNKNOWN,
             output_activation=UNKNOWN,
             code_penalty=UNKNOWN,
-            loss=UNKNOWN,
+            loss=[*UNKNOWN, None],
         ),
         examples=3,
     ),
@@ -516,7 +522,8 @@ HELPERS = {
         dict(
             name=["", "Tiny", "two words", "2d", None, 3],
             encoder=lambda _: [
-                *(None, 3, "model", dense(783, 2), dense(784, 2, activation="gelu")),
+                *(None, 3, "model", keras.Sequential(), dense(783, 2)),
+                dense(784, 2, activation="gelu"),
                 *(dense(784, 2, use_bias=False), with_weights(dense(784, 2), np.nan), branching()),
             ],
             decoder=lambda _: [
@@ -524,8 +531,9 @@ HELPERS = {
                 *(dense(2, 784, use_bias=False), with_weights(dense(2, 784), np.inf)),
             ],
             digits=lambda ten: [
-                *(None, 3, tuple(ten), digits(classes=9)),
+                *(None, 3, tuple(ten), digits(classes=9), ten._replace(x_test=255 * ten.x_test)),
                 *(ten._replace(x_test=x) for x in no_image(ten.x_test)),
+                ten._replace(y_test=ten.y_test[1:]),
             ],
         ),
         examples=3,
@@ -574,7 +582,9 @@ HELPERS = {
         examples=10,
     ),
     plots.architecture: Helper(
-        good(model=st.tuples(small, small, small).map(Sizes)), dict(model=no_model), examples=3
+        good(model=st.tuples(small, small, small).map(Sizes)),
+        dict(model=lambda _: [*no_model(), models.convolutional_autoencoder(seed=0).autoencoder]),
+        examples=3,
     ),
     plots.code_histograms: Helper(
         good(codes=tables((3, 2))),
@@ -917,8 +927,12 @@ def full_disk(folder):
 
 @contextmanager
 def read_only_folder(folder):
-    with ordinary_user():
-        yield
+    folder.chmod(0o555)
+    try:
+        with ordinary_user():
+            yield
+    finally:
+        folder.chmod(0o755)
 
 
 @contextmanager

@@ -1,10 +1,9 @@
 """Test that the changelog keeps up with the version."""
 
-from pathlib import Path
 import re
 import tomllib
 
-ROOT = Path(__file__).resolve().parents[1]
+from conftest import ROOT
 
 
 def test_the_newest_entry_of_the_changelog_is_the_version_of_the_package():

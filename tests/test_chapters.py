@@ -1,16 +1,14 @@
 """What every chapter offers its reader, and that its parts keep in step."""
 
-from pathlib import Path
 import re
 import shutil
 
-from conftest import build_book
+from conftest import build_book, ROOT
 import nbformat
 from outputs import stored_outputs
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 TEMPLATE = ROOT / "tools" / "chapter_template.ipynb"

@@ -1,6 +1,6 @@
 import re
 
-from aehelpers.checks import check_dict, check_numbers, check_positive, check_seed
+from aehelpers.checks import check_dict, check_numbers, check_positive, check_range, check_seed
 import numpy as np
 import pytest
 
@@ -82,6 +82,13 @@ def test_anything_else_is_no_such_numbers(values, shape, message):
 def test_whose_shape_it_is_is_told():
     with pytest.raises(ValueError, match=r"^x: expected the model's shape \(2,\), got \(1,\)"):
         check_numbers("x", [1], (2,), whose="the model's ")
+
+
+def test_a_range_includes_0_and_1_and_nothing_beyond():
+    check_range("x", np.array([[0, 0.5, 1]]))
+    for beyond, range_of in {-0.25: "-0.25 to 1", 1.25: "0 to 1.25"}.items():
+        with pytest.raises(ValueError, match=rf"x: expected values in \[0, 1\], got {range_of}"):
+            check_range("x", np.array([[0, 1, beyond]]))
 
 
 def test_a_dict_wants_an_entry():

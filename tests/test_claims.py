@@ -1,13 +1,12 @@
-from pathlib import Path
-
 from aehelpers.claims import CLAIMS, CONDITIONAL, FAILS, HOLDS, Verdict
+from conftest import ROOT
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 import numpy as np
 import pytest
 from verdicts import read_verdicts, VerdictError
 
-BOOK = Path(__file__).parent.parent / "book"
+BOOK = ROOT / "book"
 CHAPTERS = {  # where readers look for the experiment on a claim
     "anatomy": "C01 C02 C03 C04 C05 C06 C07 C08 C09 C10 C11",
     "vanilla": "C12 C13 C14 C15 C19",
@@ -34,7 +33,7 @@ def test_there_are_32_claims_numbered_without_a_gap():
 
 
 def test_the_texts_say_how_many_claims_there_are():
-    for name in ("index.md", "claims.md"):
+    for name in ("index.md", "claims.md", "lessons.md"):
         assert f"{len(CLAIMS)} claims" in (BOOK / name).read_text(), name
 
 
@@ -61,7 +60,7 @@ def test_a_finding_may_be_numpys_and_is_shown_with_yes_or_no():
 
 
 def test_a_verdict_without_findings_is_refused():
-    with pytest.raises(ValueError, match=r"findings: expected at least one in a dict, got \{\}"):
+    with pytest.raises(ValueError, match=r"findings: expected at least one entry .* got \{\}"):
         Verdict("C01", {})
 
 

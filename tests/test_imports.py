@@ -3,15 +3,14 @@
 import ast
 from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
-from pathlib import Path
 import re
 import tomllib
 
+from conftest import ROOT
 import nbformat
 from packaging.version import Version
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("aehelpers", "benchmarks", "book", "tests", "tools")
 DRAWN_LIBRARIES = {"keras", "tensorflow"}  # slow to import, so it matters who does
 # Dependencies that nothing imports and whose command has another name, with what needs them.
@@ -101,7 +100,7 @@ def test_imports_lead_one_way_and_the_package_knows_nothing_of_what_uses_it():
         if module.startswith("aehelpers/"):
             others = {target.partition("/")[0] for target in graph[module]}
             assert others <= {"aehelpers", *DRAWN_LIBRARIES}, module
-    assert graph["aehelpers/checks"] == graph["aehelpers/claims"] == graph["tools/outputs"] == set()
+    assert graph["aehelpers/checks"] == graph["tools/outputs"] == set()
 
 
 # Dependencies

@@ -4,17 +4,16 @@ from email.message import Message
 from importlib.metadata import PackageNotFoundError
 from importlib.resources import files
 import json
-from pathlib import Path
 import re
 import subprocess
 import sys
 import tomllib
 
+from conftest import ROOT
 import licences
 import pytest
 from refresh import read_table
 
-ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ABOUT = (ROOT / "book" / "about.md").read_text()
 ADDRESS = re.compile(r"https://[^\s)]+")

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 from aehelpers.metrics import bce, kl_to_standard_normal
 from aehelpers.models import (
     convolutional_autoencoder,
@@ -9,12 +7,13 @@ from aehelpers.models import (
     shallow_autoencoder,
     variational_autoencoder,
 )
+from conftest import ROOT
 import keras
 import nbformat
 import numpy as np
 import pytest
 
-BOOK = Path(__file__).parent.parent / "book"
+BOOK = ROOT / "book"
 IMAGES = np.random.default_rng(0).random((5, 784), dtype=np.float32)
 
 

@@ -4,13 +4,13 @@ import base64
 from decimal import Decimal
 import io
 import os
-from pathlib import Path
 import subprocess
 import sys
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 from aehelpers.data import MNIST_VARIABLE
+from conftest import ROOT
 import nbformat
 from nbformat.v4 import (
     new_code_cell,
@@ -24,7 +24,7 @@ from outputs import decode_picture, NETWORK, parts, picture_distances, split_num
 from PIL import Image
 import pytest
 
-SETTINGS = Path(__file__).parent.parent / "pyproject.toml"
+SETTINGS = ROOT / "pyproject.toml"
 
 
 def picture(shift=0, width=40):

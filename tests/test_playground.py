@@ -3,6 +3,7 @@
 from base64 import b64decode
 from io import BytesIO
 import json
+import random
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from aehelpers.data import load_mnist
 from aehelpers.metrics import mse
 from aehelpers.models import dense_autoencoder
 from aehelpers.training import train
-from conftest import ROOT
+from conftest import ROOT, serve
 import keras
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -67,13 +68,6 @@ def served(browser, html):
     page.locator(RUNNING).wait_for()
     yield page
     page.close()
-
-
-def serve(page, html):
-    page.route(
-        "http://localhost/**",
-        lambda route: route.fulfill(path=html / urlsplit(route.request.url).path.lstrip("/")),
-    )
 
 
 def act(page, action=None, values=()):
@@ -152,6 +146,12 @@ def test_a_cell_stores_the_network_that_it_offers_in_keras(shown, digits):
     low, high = content["code"]
     assert np.mean(codes < low - 0.05) <= 0.001 <= np.mean(codes < low + 0.05)
     assert np.mean(codes > high + 0.05) <= 0.001 <= np.mean(codes > high - 0.05)
+
+
+def test_pythons_own_generator_stays_as_it_was(network, digits):
+    state = random.getstate()
+    export.PageNetwork("tiny", network.encoder, network.decoder, digits)
+    assert random.getstate() == state
 
 
 def test_the_codes_range_is_told_to_a_tenth_but_for_one_in_a_thousand_at_either_end(digits):

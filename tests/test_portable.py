@@ -2,10 +2,10 @@
 
 import csv
 import os
-from pathlib import Path
 import subprocess
 import sys
 
+from conftest import ROOT
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 import portable
@@ -13,8 +13,6 @@ import pytest
 from refresh import refresh
 import spread
 from suite import run_tests
-
-ROOT = Path(__file__).parent.parent
 
 
 def test_tolerances_are_checked_under_more_conditions_than_set_them():

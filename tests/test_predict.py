@@ -16,6 +16,8 @@ FAULTS = {
     "Question\n\n- [x] a\n- [x] b\n\n---\nB.": "at least one, and one with [x]",
     "Question\n\n- [x] a\n\n---\nB.": "at least one, and one with [x]",
     "Question\n\n- [x] a\n- [ ] b\n- c\n\n---\nB.": "at least one, and one with [x]",
+    "Question\n\n- [x] a\n- [ ] b\n\n  more\n\n---\nB.": "at least one, and one with [x]",
+    "Question\n\n- [x] a\n-\n\n---\nB.": "at least one, and one with [x]",
 }
 
 
@@ -35,7 +37,7 @@ def test_a_prediction_that_lacks_a_part_fails_the_build_and_is_named(tmp_path):
     for box, fault in zip(boxes, FAULTS.values(), strict=True):
         line = text[: text.index(box)].count("\n") + 1
         assert f"index.md:{line}: ERROR: predict: {fault}" in run.stderr.replace(
-            "expected answers that begin with [ ], ", ""
+            "expected answers of one paragraph that begin with [ ], ", ""
         )
 
 

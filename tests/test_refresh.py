@@ -2,20 +2,17 @@
 
 import json
 import os
-from pathlib import Path
 import re
 import signal
 import subprocess
 import sys
 from types import SimpleNamespace
 
-from conftest import wait_for
+from conftest import ROOT, wait_for
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 import pytest
 import refresh
-
-ROOT = Path(__file__).parent.parent
 
 RICH = [
     new_markdown_cell("# Title"),

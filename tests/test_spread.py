@@ -3,10 +3,10 @@
 import csv
 from decimal import Decimal
 import os
-from pathlib import Path
 import subprocess
 import sys
 
+from conftest import ROOT
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from outputs import Tolerance
@@ -14,7 +14,7 @@ import pytest
 from refresh import refresh
 import spread
 
-TOOLS = Path(__file__).parent.parent / "tools"
+TOOLS = ROOT / "tools"
 
 
 def movement(*pairs, distances=()):

@@ -15,6 +15,7 @@ from types import ModuleType
 from aehelpers.progress import Progress
 from aehelpers.sweep import sweep, SweepError
 from conftest import wait_for
+import joblib
 from joblib.externals.loky import get_reusable_executor
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ def test_results_may_be_numpys_numbers_and_functions_those_of_a_notebook():
     assert table["half"].tolist() == [0.5]
 
 
-@pytest.mark.skipif(os.cpu_count() == 1, reason="there is one core")
+@pytest.mark.skipif(joblib.cpu_count() == 1, reason="there is one core")
 def test_runs_are_side_by_side_and_each_has_one_thread(tmp_path):
     def meet(size, seed):
         # Each run ends only when both have begun.
@@ -184,6 +185,18 @@ def test_functions_of_one_line_and_those_that_wrap_the_same_are_told_apart(run_w
         table, _ = run_with_folder(function)
         assert table["twice"].tolist() == [factor, 2 * factor, 3 * factor]
     assert len(calls(run_with_folder.kept)) == 12
+
+
+defaults = 1  # a function's own are called so, too
+
+
+def test_a_name_like_that_of_a_functions_own_values_is_told_apart(run_with_folder, monkeypatch):
+    def function(size, seed):
+        return {"twice": defaults * size}
+
+    assert run_with_folder(function)[0]["twice"].tolist() == [1, 2, 3]
+    monkeypatch.setitem(globals(), "defaults", 2)
+    assert run_with_folder(function)[0]["twice"].tolist() == [2, 4, 6]
 
 
 real = object()  # which cannot be kept, and has the name of an attribute

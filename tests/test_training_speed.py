@@ -3,19 +3,17 @@
 import csv
 import json
 import os
-from pathlib import Path
 import re
 import subprocess
 import sys
 from types import SimpleNamespace
 
 from aehelpers.data import load_mnist
+from conftest import ROOT
 import numpy as np
 import pytest
 import training_speed
 from training_speed import Case
-
-ROOT = Path(__file__).parent.parent
 
 # The program with the measurement left out: it tells what a measurement would have found.
 WITHOUT_MEASURING = """

@@ -9,7 +9,6 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 import re
-import shutil
 import sys
 from tempfile import TemporaryDirectory
 import time
@@ -19,7 +18,7 @@ from joblib import delayed, Parallel
 import nbformat
 from outputs import code_cells
 from refresh import read_table, replace_table, ROOT
-from suite import run_tests
+from suite import copy_repository, run_tests
 
 FAULTS = ROOT / "tests" / "faults.toml"
 TABLE = ROOT / "benchmarks" / "faults.csv"
@@ -150,8 +149,7 @@ def see_caught(fault, root=ROOT):
     start = time.perf_counter()
     with TemporaryDirectory() as folder:
         copy = Path(folder, "copy")
-        leave = shutil.ignore_patterns(".*", "_build", "__pycache__")
-        shutil.copytree(root, copy, ignore=leave)
+        copy_repository(root, copy)
         plant(fault, copy)
         _, problems = run_tests(fault.caught_by, copy, "-x")
     place, complaint = problems[0] if problems else ("", "nothing failed")

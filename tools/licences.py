@@ -1,4 +1,4 @@
-"""List the licences of all locked packages in licences.csv: `python tools/licences.py`.
+"""List the licences of the book's locked packages in licences.csv: `python tools/licences.py`.
 
 Ends with an error if a package has a licence that is not in the list of those allowed here.
 """

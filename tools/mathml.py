@@ -22,11 +22,13 @@ def setup(app):
 
 
 def write_inline(translator, node):
+    """Write a formula within a line."""
     translator.body.append(mathml(node, displaystyle=False))
     raise SkipNode
 
 
 def write_display(translator, node):
+    """Write a formula that stands by itself, with its number if it has one."""
     # A wide formula scrolls in its box; the tab index lets the keyboard scroll it, too.
     translator.body.append(translator.starttag(node, "div", CLASS="math", tabindex="0"))
     if node["number"]:
@@ -39,6 +41,7 @@ def write_display(translator, node):
 
 
 def mathml(node, *, displaystyle):
+    """The MathML of a formula; a `FormulaError` if there is none."""
     latex = node.astext()
     try:
         if r"\\" in latex and r"\begin" not in latex:  # the converter would drop it in silence

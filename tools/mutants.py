@@ -11,7 +11,6 @@ from contextlib import closing
 import os
 from pathlib import Path
 import random
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -19,6 +18,7 @@ import sys
 from tempfile import TemporaryDirectory
 
 from refresh import read_table, replace_table, ROOT
+from suite import copy_repository
 
 TABLE = ROOT / "benchmarks" / "mutants.csv"
 SURVIVORS = ROOT / "benchmarks" / "mutants-survivors.csv"
@@ -95,8 +95,7 @@ def run(module, most=None, resume=False):
     session = SESSIONS / f"{module}.sqlite"
     with TemporaryDirectory() as folder:
         copy, config, client = (Path(folder, name) for name in ("copy", "config", "client"))
-        leave = shutil.ignore_patterns(".*", "_build", "__pycache__")
-        shutil.copytree(ROOT, copy, ignore=leave)
+        copy_repository(ROOT, copy)
         client.write_text(_CLIENT)
         address = Path(folder, "socket")
         config.write_text(

@@ -195,6 +195,7 @@ def _number(book, pdf):
 
 
 def main():
+    """Print the book that `make book` built, and tell where; end with a message if that fails."""
     html = Path(__file__).resolve().parents[1] / "_build" / "html"
     if not (html / "index.html").exists():
         sys.exit(f"{html} holds no pages; build the book first: make book")

@@ -563,12 +563,13 @@
   function drag(element, move) {
     const send = (event, starts) => {
       const box = element.getBoundingClientRect();
-      for (const { clientX, clientY } of event.getCoalescedEvents?.().concat(event) ?? [event]) {
+      const passed = event.getCoalescedEvents?.() ?? [];
+      for (const { clientX, clientY } of passed.length ? passed : [event]) {
         move((clientX - box.left) / box.width, (clientY - box.top) / box.height, starts);
       }
     };
     element.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
+      if (event.button || !event.isPrimary) return; // a second finger would draw lines to the first
       element.setPointerCapture(event.pointerId);
       send(event, true);
     });

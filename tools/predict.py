@@ -57,7 +57,8 @@ class PredictDirective(SphinxDirective):
         marks = [_take_mark(answer) for answer in answers]
         if None in marks or marks.count("right") != 1 or len(marks) < 2:
             raise self.error(
-                "predict: expected answers that begin with [ ], at least one, and one with [x]"
+                "predict: expected answers of one paragraph that begin with [ ], at least one, "
+                "and one with [x]"
             )
         group = f"predict-{self.env.new_serialno('predict')}"
         title = _tag("span", nodes.Text("Predict first"), class_="title")
@@ -88,8 +89,10 @@ class PredictDirective(SphinxDirective):
 
 
 def _take_mark(answer):
-    """Take the mark off an answer, and tell its meaning; None if there is none."""
-    paragraph = answer[0]
+    """Take the mark off an answer of one paragraph, and tell its meaning; None if it is another."""
+    if [type(part) for part in answer] != [nodes.paragraph]:
+        return None
+    (paragraph,) = answer
     text = paragraph[0]
     for mark, meaning in _MARKS.items():
         if isinstance(text, nodes.Text) and text.startswith(mark):

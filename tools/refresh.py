@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import joblib
 from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -199,7 +200,7 @@ def main():
     """Refresh the notebooks that the command line names; exit with 1 if one fails."""
     notebooks = notebook_arguments(__doc__).parse_args().notebooks
     all_succeeded = True
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(joblib.cpu_count()) as pool:
         for path, (succeeded, outcome, seconds) in zip(
             notebooks, pool.map(refresh, notebooks), strict=True
         ):

@@ -38,6 +38,7 @@ def new_page(browser, *, theme, width):
 
 
 def main():
+    """Take pictures of all pages, in both themes and at both widths."""
     build = Path(__file__).resolve().parents[1] / "_build"
     addresses = sorted((build / "html").glob("*.html"))
     if not addresses:

@@ -7,9 +7,9 @@ Compares with the stored outputs, so `make refresh` comes first. Writes benchmar
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal, ROUND_UP
-import os
 import sys
 
+import joblib
 import nbformat
 from outputs import (
     code_cells,
@@ -254,7 +254,7 @@ def main():
     parser.add_argument("--write", action="store_true", help="set the tolerances in the notebooks")
     arguments = parser.parse_args()
     succeeded = True
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(joblib.cpu_count()) as pool:
         started = {
             path: {name: pool.submit(execute, path, CONDITIONS[name]) for name in CONDITIONS}
             for path in arguments.notebooks

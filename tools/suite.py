@@ -1,7 +1,8 @@
-"""Run a notebook or a file of tests as `make test` does, and tell what failed."""
+"""Run a notebook or a file of tests as `make test` does, also in a copy, and tell what failed."""
 
 import os
 from pathlib import Path
+import shutil
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
@@ -9,6 +10,17 @@ from xml.etree import ElementTree
 
 import nbformat
 from outputs import code_cells
+
+
+def copy_repository(root, folder):
+    """Copy what the tests need of a repository.
+
+    Parameters
+    ----------
+    root, folder : Path
+        Of the repository, and of the copy, which does not exist yet.
+    """
+    shutil.copytree(root, folder, ignore=shutil.ignore_patterns(".*", "_build", "__pycache__"))
 
 
 def run_tests(target, root, *options, environment=None):
