@@ -83,11 +83,12 @@ def serve(page, html):
 
 
 def contrast(colour, other):
-    """The contrast ratio of WCAG 2 between two colours, as Chromium writes them: rgb(r, g, b)."""
+    """The contrast ratio of WCAG 2 between two opaque colours, as Chromium writes them."""
 
     def luminance(colour):
-        numbers = re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour).groups()
-        channels = [int(number) / 255 for number in numbers]
+        form, numbers = re.fullmatch(r"(rgb|color)\((?:srgb )?([\d., ]+)\)", colour).groups()
+        largest = {"rgb": 255, "color": 1}[form]
+        channels = [float(number) / largest for number in re.findall(r"[\d.]+", numbers)]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

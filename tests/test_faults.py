@@ -13,7 +13,7 @@ LIST = faults.read_faults()
 @pytest.mark.parametrize("fault", LIST, ids=lambda fault: fault.name)
 def test_a_fault_can_be_planted_and_what_should_catch_it_exists(fault, tmp_path):
     copy = tmp_path / fault.file
-    copy.parent.mkdir(parents=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(faults.ROOT / fault.file, copy)
     faults.plant(fault, tmp_path)
     assert (faults.ROOT / fault.caught_by).is_file()
