@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 import json
 import random
 
@@ -195,8 +196,10 @@ class _CompiledEpoch:
         self.engine = engine
         self.batch_size = batch_size
         xla = not _convolves(engine)
-        self._train = tf.function(self._train_epoch, jit_compile=xla)
-        self._evaluate = tf.function(lambda x, y: engine.test_step((x, y)), jit_compile=xla)
+        # Nothing is rewritten by AutoGraph, which Keras' `fit` does without, too.
+        compiled = partial(tf.function, jit_compile=xla, autograph=False)
+        self._train = compiled(self._train_epoch)
+        self._evaluate = compiled(lambda x, y: engine.test_step((x, y)))
 
     @contextmanager
     def training(self, model, watched):
@@ -232,13 +235,16 @@ class _CompiledEpoch:
             inputs = tf.gather(x, indices)
             self.engine.train_step((inputs, inputs if y is None else tf.gather(y, indices)))
 
-        full = len(order) // self.batch_size * self.batch_size
-        if full:  # the compiler refuses a loop over nothing
-            batches = tf.reshape(order[:full], (-1, self.batch_size))
-            for step in tf.range(len(batches)):
-                train_batch(batches[step])
-        if full < len(order):
-            train_batch(order[full:])
+        def take_step(step):
+            train_batch(batches[step])
+            return step + 1
+
+        steps, left = divmod(order.shape[0], self.batch_size)
+        if steps:  # the compiler refuses a loop over nothing
+            batches = tf.reshape(order[: steps * self.batch_size], (steps, self.batch_size))
+            tf.while_loop(lambda step: step < steps, take_step, [0])
+        if left:
+            train_batch(order[-left:])
 
     def _load(self, model):
         _copy(_state(model), _state(self.engine))
