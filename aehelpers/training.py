@@ -237,12 +237,12 @@ class _CompiledEpoch:
 
         def take_step(step):
             train_batch(batches[step])
-            return step + 1
+            return [step + 1]
 
         steps, left = divmod(order.shape[0], self.batch_size)
         if steps:  # the compiler refuses a loop over nothing
             batches = tf.reshape(order[: steps * self.batch_size], (steps, self.batch_size))
-            tf.while_loop(lambda step: step < steps, take_step, [0])
+            tf.while_loop(lambda _: True, take_step, [0], maximum_iterations=steps)
         if left:
             train_batch(order[-left:])
 
@@ -281,8 +281,7 @@ def _compiled_epoch(model, batch_size):
 
 def _create_metrics(model):
     """Have the metrics that a model is compiled with create their variables."""
-    shapes = model.input_shape, model.output_shape
-    x, y = (np.zeros([side or 1 for side in shape]) for shape in shapes)
+    x, y = (np.zeros((1, *shape[1:])) for shape in (model.input_shape, model.output_shape))
     model.compute_metrics(x, y, y)
     model.reset_metrics()
 

@@ -127,13 +127,6 @@ def test_models_that_calculate_with_other_precision_do_not_share_a_compilation()
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
 
 
-def test_pictures_may_have_sides_of_any_length():
-    model = keras.Sequential([keras.Input((None, None, 1)), keras.layers.Conv2D(1, 1)])
-    model.compile(optimizer="adam", loss="mse")
-    pictures = IMAGES.reshape(-1, 28, 28, 1)
-    assert np.isfinite(train(model, pictures, epochs=1, seed=0).history["loss"]).all()
-
-
 def test_models_with_functions_of_the_readers_own_do_not_share_them():
     def scaled(scale):
         def own(x):
