@@ -371,6 +371,8 @@ def test_summary_counts_the_unchecked_cells_and_names_their_reasons(checked):
         ("3-5 and 3 - 5", ["3", "5", "3", "5"]),
         ("[ 1. -2.]", ["1", "-2"]),
         ("12.5% of 7", ["12.5", "7"]),
+        ("0.77 ±\xa00.01", ["0.77", "0.01"]),
+        (r"'0.77 ±\xa00.01'", ["0.77", "0.01"]),  # as Python quotes it
         ("<td>0.12</td>", ["0.12"]),
         ("a=1;b:2/3", ["1", "2", "3"]),
         ("C12 x_train2 0x7f3a 28x28 5s 1e5x float32 #12 _5", []),

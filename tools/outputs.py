@@ -223,7 +223,8 @@ def split_numbers(text):
         numbers.append(Decimal(match["number"].replace(",", "").replace("−", "-")))
         return _NUMBER_WAS_HERE
 
-    return _WORD_OR_NUMBER.sub(take, text), numbers
+    # In a text that Python quotes, the space before a number is written in letters and digits.
+    return _WORD_OR_NUMBER.sub(take, text.replace(r"\xa0", "\xa0")), numbers
 
 
 def is_picture(place):
