@@ -95,7 +95,6 @@ def train(
     inputs = None if corrupt else tf.constant(x)
     # Without targets of their own, each batch of images is gathered once instead of twice.
     targets = None if same and not corrupt else tf.constant(y)
-    held_out_tensors = None if held_out is None else [tf.constant(array) for array in held_out]
     compiled = _compiled_epoch(model, batch_size)
     progress = Progress(epochs, "epoch")
     clean = x.view()
@@ -123,7 +122,7 @@ def train(
             order = tf.constant(order_rng.permutation(len(x)).astype(np.int32))
             return compiled.train(model, epoch_inputs, targets, order, watched)
 
-        validate = [_Validate(compiled, held_out_tensors)] if held_out else []
+        validate = [_Validate(compiled, held_out)] if held_out else []
         # `fit` keeps the books: of its data it only ever sees one image, so that it takes one
         # step an epoch, and calls this function for the step.
         model.train_function = train_epoch
@@ -341,7 +340,7 @@ class _Validate(keras.callbacks.Callback):
     def __init__(self, compiled, held_out):
         super().__init__()
         self.compiled = compiled
-        self.held_out = held_out
+        self.held_out = [tf.constant(array) for array in held_out]
 
     def on_epoch_end(self, epoch, logs=None):
         results = self.compiled.evaluate(self.model, *self.held_out)
