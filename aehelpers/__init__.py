@@ -3,6 +3,7 @@
 Import this package before NumPy and Keras: they read their settings from the environment once.
 """
 
+import gc
 import os
 
 for _name, _value in {
@@ -25,16 +26,23 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 
-def _import_tensorflow_quietly():
-    """Keep TensorFlow's start-up messages, which ignore the log level, out of stored outputs."""
+def _import_tensorflow():
+    """Import TensorFlow faster than `import` alone, and without a word on stderr."""
+    # Its start-up messages ignore the log level; they would be in stored outputs.
     stderr = os.dup(2)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
+    # Python would look through the hundred thousands of objects again and again for some to free.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         import tensorflow  # noqa: F401
     finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
         os.dup2(stderr, 2)
         os.close(stderr)
 
 
-_import_tensorflow_quietly()
+_import_tensorflow()

@@ -195,8 +195,13 @@ class _CompiledEpoch:
         self.engine = engine
         self.batch_size = batch_size
         xla = not _convolves(engine)
-        # Nothing is rewritten by AutoGraph, which Keras' `fit` does without, too.
-        compiled = partial(tf.function, jit_compile=xla, autograph=False)
+
+        def compiled(function):
+            # A partial, since TensorFlow counts compilations by a function's code: it would warn of
+            # a fifth network in a loop as of a function that is compiled again and again.
+            # Nothing is rewritten by AutoGraph, which Keras' `fit` does without, too.
+            return tf.function(partial(function), jit_compile=xla, autograph=False)
+
         self._train = compiled(self._train_epoch)
         self._evaluate = compiled(lambda x, y: engine.test_step((x, y)))
 

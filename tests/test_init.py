@@ -7,8 +7,9 @@ from conftest import ROOT
 
 NOISY = "import os\nos.write(2, b'Could not find cuda drivers\\n')\n"
 PROGRAM = """
-import os, sys
+import gc, os, sys
 import aehelpers
+assert gc.isenabled(), "Python no longer frees what refers to itself"
 print(os.environ["KERAS_BACKEND"], os.environ["OMP_NUM_THREADS"])
 print("a warning of ours", file=sys.stderr)
 """

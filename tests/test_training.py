@@ -1,3 +1,4 @@
+import logging
 import random
 
 from aehelpers import training
@@ -92,6 +93,21 @@ def test_models_of_one_shape_share_a_compilation_but_not_their_weights():
         np.testing.assert_array_equal(before, after)
     for ours, expected in zip(second.get_weights(), alone.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, expected)
+
+
+def test_networks_of_many_sizes_are_trained_without_a_warning(caplog):
+    x = np.random.default_rng(0).random((4, 3), dtype=np.float32)
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    try:
+        for units in range(1, 8):
+            model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units)])
+            model.add(keras.layers.Dense(3))
+            model.compile(optimizer="sgd", loss="mse")
+            train(model, x, epochs=1, seed=0, validation_data=(x, x))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert not caplog.messages
 
 
 def test_models_whose_layers_are_the_same_but_joined_otherwise_do_not_share_a_compilation():
