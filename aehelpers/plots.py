@@ -241,7 +241,7 @@ def filters(weights):
     Parameters
     ----------
     weights : array, shape (784, units)
-        Each image is scaled by its own largest weight; sixteen stand in a row.
+        Each image is scaled by its own largest weight; eight stand in a row.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def filters(weights):
         If `weights` does not have 784 rows, no unit, or a value that is not finite.
     """
     weights = check_numbers("weights", weights, (784, "units"))
-    columns = 16
+    columns = 8
     rows = -(-weights.shape[1] // columns)
     side = WIDTH / columns
     _, axes = plt.subplots(
@@ -259,7 +259,14 @@ def filters(weights):
         ax.set_axis_off()
     for ax, unit in zip(axes.flat, weights.T, strict=False):
         limit = np.abs(unit).max() or 1
-        ax.imshow(unit.reshape(28, 28), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        # Smooth edges between the pixels would make the picture eight times as large to load.
+        ax.imshow(
+            unit.reshape(28, 28),
+            cmap="RdBu_r",
+            vmin=-limit,
+            vmax=limit,
+            interpolation="nearest",
+        )
 
 
 def _flat_layers(model):

@@ -174,15 +174,15 @@ def test_histograms_have_40_bars_on_a_logarithmic_axis_and_are_named():
     assert first.get_xlim() == second.get_xlim()
 
 
-@pytest.mark.parametrize(("units", "rows"), [(16, 1), (17, 2), (1, 1)])
-def test_filters_are_squares_in_rows_of_16_and_empty_places_stay_empty(units, rows):
+@pytest.mark.parametrize(("units", "rows"), [(8, 1), (9, 2), (1, 1)])
+def test_filters_are_squares_in_rows_of_8_and_empty_places_stay_empty(units, rows):
     plots.filters(np.ones((784, units)))
     axes = plt.gcf().axes
-    assert len(axes) == 16 * rows
-    assert [bool(ax.images) for ax in axes] == [True] * units + [False] * (16 * rows - units)
+    assert len(axes) == 8 * rows
+    assert [bool(ax.images) for ax in axes] == [True] * units + [False] * (8 * rows - units)
     assert not any(ax.axison for ax in axes)
     width, height = plt.gcf().get_size_inches()
-    assert height / width == pytest.approx(rows / 16)
+    assert height / width == pytest.approx(rows / 8)
 
 
 def test_a_filter_of_zeros_is_drawn_on_a_scale_about_zero():
