@@ -29,7 +29,7 @@ SCROLLING = """() => [...document.querySelectorAll("body, body *")]
     .map(it => [`${it.localName}.${it.className}`, it.tabIndex])"""
 MAY_SCROLL = ("pre.", "div.math")
 
-FIGURES = """() => [...document.querySelectorAll(".cell_output img")]
+FIGURES = """() => [...document.querySelectorAll(".cell_output img, ae-playground > img")]
     .map(it => getComputedStyle(it)).map(it => [it.filter, it.backgroundColor])"""
 
 MOVING = """() => [...document.querySelectorAll("*")].filter(it =>
