@@ -132,6 +132,18 @@ def test_every_dependency_is_used():
         assert words in (ROOT / file).read_text()
 
 
+def test_what_is_imported_is_a_dependency_of_its_own_and_not_only_of_others():
+    packages = packages_distributions()
+    known = {*dependencies(), "aehelpers"}
+    found = {name.partition(".")[0] for names in IMPORTED.values() for name in names} & {*packages}
+    assert len(found) > 30
+    assert [
+        name
+        for name in sorted(found)
+        if known.isdisjoint(package.lower().replace("_", "-") for package in packages[name])
+    ] == []
+
+
 def test_the_oldest_versions_that_dependencies_may_have_are_the_locked_floors():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lock = (ROOT / "tests" / "requirements-floors.txt").read_text()
