@@ -16,6 +16,7 @@ EXERCISE = re.compile(r"```\{exercise\} .+\n:label: (\S+)")
 SOLUTION = re.compile(r"```\{solution-start\} (\S+)\n:class: dropdown\n```")
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 TEXT_OR_SIGN = re.compile(r"\\text\{.*?\}|\\(?!beta|mu|rho|sigma|varepsilon)[a-z]+|\bd(?=z)|T\b")
+NUMBERED = "$$x = 1$$ (made-one)\n\nSee {eq}`made-one`."
 GLUE = re.compile(r"\{glue:text\}`(\w+)[:`]")
 
 
@@ -110,12 +111,21 @@ def test_every_chapter_is_in_the_contents_and_introduced_on_the_first_page():
     assert re.findall(r"^- \[.+\]\((\w+)\.ipynb\): ", index, re.MULTILINE) == in_contents
 
 
-def test_a_chapter_made_from_the_template_builds_without_a_warning(tmp_path):
+def test_a_chapter_made_from_the_template_builds_without_a_warning_and_may_number_formulas(
+    tmp_path,
+):
     book, toc = tmp_path / "book", tmp_path / "_toc.yml"
     shutil.copytree(BOOK, book, ignore=shutil.ignore_patterns("*.ipynb"))
-    (book / "made.ipynb").write_text(TEMPLATE.read_text().replace("template", "made"))
+    made = nbformat.reads(TEMPLATE.read_text().replace("template", "made"), as_version=4)
+    made.cells.append(nbformat.v4.new_markdown_cell(NUMBERED))
+    nbformat.write(made, book / "made.ipynb")
     others = [{"file": "glossary"}, {"file": "bibliography"}]  # where its links lead
     toc.write_text(yaml.safe_dump({"format": "jb-book", "root": "made", "chapters": others}))
     run, pages = build_book(tmp_path, source=book, toc=toc)
     assert run.returncode == 0, run.stderr
-    assert 'id="ex-made-ten"' in (pages / "made.html").read_text()
+    page = (pages / "made.html").read_text()
+    assert 'id="ex-made-ten"' in page
+    assert (
+        'id="equation-made-one" tabindex="0">\n<span class="eqno">(1)<a class="headerlink"' in page
+    )
+    assert 'See <a class="reference internal" href="#equation-made-one">(1)</a>.' in page
