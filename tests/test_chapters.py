@@ -125,7 +125,5 @@ def test_a_chapter_made_from_the_template_builds_without_a_warning_and_may_numbe
     assert run.returncode == 0, run.stderr
     page = (pages / "made.html").read_text()
     assert 'id="ex-made-ten"' in page
-    assert (
-        'id="equation-made-one" tabindex="0">\n<span class="eqno">(1)<a class="headerlink"' in page
-    )
+    assert 'id="equation-made-one" tabindex="0">\n<span class="eqno">(1)<a ' in page
     assert 'See <a class="reference internal" href="#equation-made-one">(1)</a>.' in page
