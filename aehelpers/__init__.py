@@ -32,7 +32,8 @@ def _import_tensorflow():
     stderr = os.dup(2)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
-    # Python would look through the hundred thousands of objects again and again for some to free.
+    # Python would go through hundreds of thousands of objects, again and again, for some to free.
+    # Once frozen, they are left out later, too, when networks are built and compiled.
     collecting = gc.isenabled()
     gc.disable()
     try:
