@@ -8,6 +8,7 @@ import tomllib
 
 from conftest import ROOT
 import nbformat
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 import yaml
 
@@ -110,22 +111,26 @@ def dependencies():
     """The names in pyproject.toml, those of the extras, too."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     requirements = sum(project["optional-dependencies"].values(), project["dependencies"])
-    return sorted({re.match(r"[\w-]+", name)[0].replace("_", "-") for name in requirements})
+    return sorted({canonicalize_name(re.match(r"[\w-]+", name)[0]) for name in requirements})
+
+
+def imported_packages():
+    """The first parts of all names that files import."""
+    return {name.partition(".")[0] for names in IMPORTED.values() for name in names}
 
 
 def names_in_use():
     """What files import, what commands `make` runs, and which extensions the pages need."""
-    imports = {name.partition(".")[0] for names in IMPORTED.values() for name in names}
     commands = re.findall(r"\$\(BIN\)/([\w-]+)", (ROOT / "Makefile").read_text())
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())
-    return imports | {*commands, *settings["sphinx"]["config"]["extensions"]}
+    return imported_packages() | {*commands, *settings["sphinx"]["config"]["extensions"]}
 
 
 def test_every_dependency_is_used():
     known_as = {name: {name} for name in dependencies()}  # the benchmark's are not installed here
     for name, packages in packages_distributions().items():
         for package in packages:
-            known_as.get(package.lower().replace("_", "-"), set()).add(name)
+            known_as.get(canonicalize_name(package), set()).add(name)
     used = names_in_use() | NEEDED_BY.keys()
     assert [name for name, names in known_as.items() if not names & used] == []
     for file, words in NEEDED_BY.values():
@@ -135,12 +140,10 @@ def test_every_dependency_is_used():
 def test_what_is_imported_is_a_dependency_of_its_own_and_not_only_of_others():
     packages = packages_distributions()
     known = {*dependencies(), "aehelpers"}
-    found = {name.partition(".")[0] for names in IMPORTED.values() for name in names} & {*packages}
+    found = imported_packages() & {*packages}
     assert len(found) > 30
     assert [
-        name
-        for name in sorted(found)
-        if known.isdisjoint(package.lower().replace("_", "-") for package in packages[name])
+        name for name in sorted(found) if known.isdisjoint(map(canonicalize_name, packages[name]))
     ] == []
 
 
@@ -150,7 +153,7 @@ def test_the_oldest_versions_that_dependencies_may_have_are_the_locked_floors():
     locked = {(name, Version(v)) for name, v in re.findall(r"^([\w-]+)==([\w.]+)", lock, re.M)}
     named = project["dependencies"] + project["optional-dependencies"]["book"]
     floors = {
-        (name.replace("_", "-"), Version(floor))
+        (canonicalize_name(name), Version(floor))
         for name, floor in (re.match(r"([\w-]+)>=([\d.]+)", line).groups() for line in named)
     }
     assert floors <= locked

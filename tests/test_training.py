@@ -101,8 +101,8 @@ def test_networks_of_many_sizes_are_trained_without_a_warning(caplog):
     logger.addHandler(caplog.handler)
     try:
         for units in range(1, 8):
-            model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units)])
-            model.add(keras.layers.Dense(3))
+            hidden, output = keras.layers.Dense(units), keras.layers.Dense(3)
+            model = keras.Sequential([keras.Input((3,)), hidden, output])
             model.compile(optimizer="sgd", loss="mse")
             train(model, x, epochs=1, seed=0, validation_data=(x, x))
     finally:
