@@ -1,11 +1,12 @@
 """Run one function over a grid of settings and seeds, on all cores or on a cluster."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 import dis
 from functools import cache
 import hashlib
 from importlib.metadata import packages_distributions, version
 import inspect
+import io
 import itertools
 import json
 import os
@@ -15,6 +16,7 @@ import tempfile
 from threading import RLock
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from uuid import uuid4
+import warnings
 
 import aehelpers
 from aehelpers.checks import check_seed
@@ -53,7 +55,8 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
     Parameters
     ----------
     function : callable
-        Returns a dict of numbers and words. May be defined in a notebook.
+        Returns a dict of numbers and words; what it prints is dropped. May be defined in a
+        notebook.
     grid : dict of str to sequence
         Values of each argument; all their combinations are run.
     seeds : sequence of int
@@ -138,7 +141,8 @@ _one_run_a_process = RLock()
 
 def _run(function, i, run):
     try:
-        with _one_run_a_process:
+        # What a run prints would be seen in the notebook on one core, but not on several.
+        with _one_run_a_process, redirect_stdout(io.StringIO()):
             return i, _checked(function(**run), run)
     except Exception as error:  # one run may not lose the others
         return i, _Failure(f"{type(error).__name__}: {error}")
@@ -163,7 +167,10 @@ def _checked(result, run):
 def _calls(scheduler):
     """Give a function that makes the calls wherever they run, and yields results as they come."""
     if scheduler is None:
-        yield _call_on_cores
+        with warnings.catch_warnings():
+            # A process that has grown is replaced, and what waited for it goes to the new one.
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+            yield _call_on_cores
         return
     from distributed import as_completed, Client
 

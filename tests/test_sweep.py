@@ -58,6 +58,26 @@ def test_results_may_be_numpys_numbers_and_functions_those_of_a_notebook():
     assert table["half"].tolist() == [0.5]
 
 
+def test_what_runs_print_is_dropped_on_one_core_too(capsys):
+    with joblib.parallel_config("sequential"):
+        sweep(lambda size, seed: print("hello") or {"half": size / 2}, {"size": [1]}, [0])
+    assert "hello" not in capsys.readouterr().out
+
+
+@pytest.mark.skipif(joblib.cpu_count() == 1, reason="there is one core")
+def test_processes_that_grow_are_replaced_without_a_word(recwarn, monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # they take much memory
+
+    def grow(size, seed):
+        joblib.grown = [*getattr(joblib, "grown", []), np.ones(45_000_000)]  # stays in the process
+        time.sleep(1.1)  # Joblib looks once a second
+        return {"process": os.getpid()}
+
+    table = sweep(grow, {"size": range(5)}, [0])
+    assert table["process"].nunique() > 2
+    assert not recwarn
+
+
 @pytest.mark.skipif(joblib.cpu_count() == 1, reason="there is one core")
 def test_runs_are_side_by_side_and_each_has_one_thread(tmp_path):
     def meet(size, seed):
