@@ -41,10 +41,10 @@ def test_pca_loses_what_the_singular_values_left_out_hold():
 
 
 def test_code_statistics_count_exact_zeros_only():
-    codes = np.array([[0.0, 1e-9, 2.0], [0.0, 0.0, 4.0], [0.0, 0.0, 3.0]])
+    codes = np.array([[0.0, 1e-9, 2.0], [0.0, 0.0, 4.0], *[[0.0, 0.0, 3.0]] * 2])
     found = metrics.code_statistics(codes)
     assert found == pytest.approx(
-        {"mean": 1.0, "sd": codes.std(), "zeros": 5 / 9, "active": 4 / 3, "dead": 1}
+        {"mean": 1.0, "sd": codes.std(), "zeros": 7 / 12, "active": 5 / 4, "dead": 1}
     )
 
 
