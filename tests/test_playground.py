@@ -223,6 +223,13 @@ def test_halves_that_do_not_fit_are_refused(network, digits):
             export.PageNetwork("tiny", encoder, decoder, digits)
 
 
+def test_a_half_with_two_inputs_is_refused(network, digits):
+    sides = [keras.Input((2,)), keras.Input((2,))]
+    picture = keras.layers.Dense(784)(keras.layers.concatenate(sides))
+    with pytest.raises(TypeError, match="decoder: expected a Keras model with one input"):
+        export.PageNetwork("tiny", network.encoder, keras.Model(sides, picture), digits)
+
+
 def test_a_layer_that_is_not_dense_is_refused_even_if_the_pages_know_its_activation(digits):
     network = dense_autoencoder((), 4, seed=0)
     layers = [keras.layers.Activation("relu"), keras.layers.Dense(784, activation="sigmoid")]
