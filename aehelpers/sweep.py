@@ -1,5 +1,6 @@
 """Run one function over a grid of settings and seeds, on all cores or on a cluster."""
 
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, redirect_stdout
 import dis
 from functools import cache
@@ -10,10 +11,11 @@ import io
 import itertools
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 import sys
 import tempfile
 from threading import RLock
+import traceback
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from uuid import uuid4
 import warnings
@@ -64,8 +66,8 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
     folder : path, optional
         Where each result is kept as soon as it is there, so that an interrupted sweep goes on where
         it was. A run is done again if anything changes that it depends on: the function, what it
-        uses from its module or notebook, its setting, or the versions of this package, Keras and
-        TensorFlow.
+        uses from its module or notebook, its setting, or the versions of this package, Keras,
+        TensorFlow and of other installed packages that the function names.
     scheduler : str, optional
         Address of a Dask scheduler, such as ``"tcp://host:8786"``, whose workers are used in place
         of this machine's cores. Needs the package `distributed`.
@@ -89,19 +91,23 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
         If a result cannot be kept, for instance on a full disk, or no scheduler answers; those kept
         before are not lost.
     SweepError
-        After all other runs are done, if some raised or did not return what they should.
+        After all other runs are done, if some raised, did not return what they should, or ended
+        their process, as happens when memory runs out.
     """
     runs = _runs(function, grid, seeds)
     if folder is not None and not isinstance(folder, str | os.PathLike):
         raise TypeError(f"folder: expected a path, got {folder!r}")
     if scheduler is not None and not isinstance(scheduler, str):
         raise TypeError(f"scheduler: expected an address, got {scheduler!r}")
-    keep = _Kept(function, folder) if folder is not None else None
+    identity = _identity(function) if folder is not None else None
+    keep = _Kept(identity, folder) if folder is not None else None
     kept = enumerate(map(keep.read, runs)) if keep else ()
     outcomes = {i: result for i, result in kept if result is not None}
     missing = [(i, run) for i, run in enumerate(runs) if i not in outcomes]
+    if keep and missing:
+        keep.check_writable()
     with Progress(len(missing), "run") as progress, _calls(scheduler) as call_all:
-        for i, outcome in call_all(function, missing):
+        for i, outcome in call_all(function, identity, missing):
             outcomes[i] = outcome
             if keep and not isinstance(outcome, _Failure):
                 keep.write(runs[i], outcome)
@@ -120,7 +126,8 @@ def _runs(function, grid, seeds):
     sequences = {f"grid[{name!r}]": values for name, values in grid.items()} | {"seeds": seeds}
     for name, values in sequences.items():
         sequence = np.iterable(values) and hasattr(values, "__getitem__")  # also an array
-        if not sequence or isinstance(values, str | dict) or not len(values):
+        words = isinstance(values, str | bytes | bytearray | dict | pd.DataFrame)
+        if not sequence or words or not len(values):
             raise ValueError(f"{name}: expected a sequence of values, got {values!r}")
     seeds = [check_seed(seed) for seed in seeds]
     values = itertools.product(*grid.values())
@@ -139,13 +146,28 @@ def _runs(function, grid, seeds):
 _one_run_a_process = RLock()
 
 
-def _run(function, i, run):
+def _run(function, identity, i, run):
+    # What a run prints would be seen in the notebook on one core, but not on several. What a run
+    # itself would have side by side takes turns: the other cores have runs of their own.
+    quiet, alone = redirect_stdout(io.StringIO()), joblib.parallel_config("sequential")
     try:
-        # What a run prints would be seen in the notebook on one core, but not on several.
-        with _one_run_a_process, redirect_stdout(io.StringIO()):
+        with _one_run_a_process, quiet, alone:
+            # A module that changed is an older one in processes that had imported it before.
+            if identity is not None and _identity(function) != identity:
+                raise RuntimeError(
+                    "its process has another version of the function, or of what it uses; "
+                    "start the kernel, or the cluster's workers, again"
+                )
             return i, _checked(function(**run), run)
-    except Exception as error:  # one run may not lose the others
-        return i, _Failure(f"{type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:  # one run may not lose the others
+        # The line of the function itself, which `_run` called; it may be none but in this module.
+        called = traceback.extract_tb(error.__traceback__)[1:2]
+        places = [f", in line {it.lineno} of {it.name}" for it in called if it.filename != __file__]
+        return i, _failure(error, *places)
+
+
+def _failure(error, place=""):
+    return _Failure(f"{type(error).__name__}: {error}{place}")
 
 
 def _checked(result, run):
@@ -174,23 +196,43 @@ def _calls(scheduler):
         return
     from distributed import as_completed, Client
 
-    def call_on_cluster(function, runs):
-        # The function, and all data that it holds, travels once; each worker has it in case others
-        # go. No hash, not pure: one that Dask has seen may not answer for one that changed.
-        client.wait_for_workers(1)
-        sent = client.scatter(function, broadcast=True, hash=False)
-        calls = [client.submit(_run, sent, i, run, pure=False) for i, run in runs]
-        for call, result in as_completed(calls, with_results=True):
+    def call_on_cluster(function, identity, runs):
+        # The function, and all data that it holds, travels once: it is the result of a call, which
+        # the scheduler repeats if all workers that have it go. Not pure: one that Dask has seen may
+        # not answer for one that changed.
+        sent = client.submit(_itself, function, pure=False)
+        calls = {client.submit(_run, sent, identity, i, run, pure=False): i for i, run in runs}
+        for call in as_completed(calls):
+            error = call.exception()  # Dask's own, as when a run has ended several workers
+            yield (calls[call], _failure(error)) if error else call.result()
             call.release()  # or it would be run again, if the worker that holds the result goes
-            yield result
 
-    with Client(scheduler) as client:
+    with Client(scheduler) as client, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")  # that is the function
         yield call_on_cluster
 
 
-def _call_on_cores(function, runs):
-    calls = (joblib.delayed(_run)(function, i, run) for i, run in runs)
-    return joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)(calls)
+def _itself(value):
+    return value
+
+
+def _call_on_cores(function, identity, runs):
+    def call(these):
+        calls = (joblib.delayed(_run)(function, identity, i, run) for i, run in these)
+        return joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)(calls)
+
+    left = dict(runs)
+    try:
+        for i, outcome in call(runs):
+            del left[i]
+            yield i, outcome
+    except BrokenProcessPool:  # one process ended, and took the others along
+        # If it was for lack of memory, there is more of it for one at a time.
+        for i, run in left.items():
+            try:
+                yield from call([(i, run)])
+            except BrokenProcessPool:
+                yield i, _Failure("its process ended, perhaps for lack of memory")
 
 
 def _table(runs, outcomes):
@@ -210,25 +252,29 @@ def _in_words(run):
 class _Kept:
     """Results of one function in a folder, a file for each run."""
 
-    def __init__(self, function, folder):
+    def __init__(self, identity, folder):
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=self.folder):  # raises before hours of work are lost
-            pass
         sources = sorted(Path(aehelpers.__file__).parent.glob("*.py"))
         self.context = [
+            *sys.version_info[:2],  # of Python: instructions change from one to the next
             *(version(name) for name in ("keras", "tensorflow")),
             *(_digest(path.read_bytes()) for path in sources),
-            _identity(function),
+            identity,
         ]
 
+    def check_writable(self):
+        """Raise before hours of work are lost."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.folder):
+            pass
+
     def read(self, run):
-        """Return what the run returned, None if it is not kept or the file is damaged."""
+        """Return what the run returned, None if it is not kept or cannot be read."""
         path = self._path(run)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return content["result"] if content["digest"] == _digest_of(content["result"]) else None
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def write(self, run, result):
@@ -245,7 +291,8 @@ class _Kept:
             unfinished.unlink(missing_ok=True)
 
     def _path(self, run):
-        return self.folder / f"{_digest_of([self.context, _identity(run)])}.json"
+        named = [[name, _identity(run[name])] for name in sorted(run)]
+        return self.folder / f"{_digest_of([self.context, named])}.json"
 
 
 def _digest(data):
@@ -261,7 +308,7 @@ def _identity(value, within=()):
 
     The value is used by the functions `within`, the innermost last.
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float | str | bytes | PurePath):
         return [type(value).__name__, repr(value)]
     if isinstance(value, np.generic | np.ndarray) and value.dtype != object:
         return [str(value.dtype), value.shape, _digest(np.ascontiguousarray(value).tobytes())]
@@ -270,36 +317,50 @@ def _identity(value, within=()):
     if isinstance(value, dict):
         return [[_identity(key), _identity(item, within)] for key, item in value.items()]
     if isinstance(value, ModuleType) and _is_installed(value.__name__):
-        return [value.__name__, _version(value.__name__)]
-    defined = isinstance(value, type | FunctionType | BuiltinFunctionType)
-    if defined and _is_installed(value.__module__):
-        return [value.__module__, value.__qualname__, _version(value.__module__)]
+        return _module(value.__name__)
+    if isinstance(value, type | BuiltinFunctionType) and _is_installed(value.__module__):
+        return [value.__qualname__, *_module(value.__module__)]
     if isinstance(value, FunctionType):
+        module = value.__globals__.get("__name__")  # a function that wraps another has that one's
+        if _is_installed(module):
+            return [value.__qualname__, *_module(module)]
         if value in within:  # it calls itself, perhaps through others
             return ["within", within.index(value)]
-        # Of its own code, not of what it wraps; and where in it, since a line may hold two.
-        code, first = value.__code__, value.__code__.co_firstlineno
-        places = [[line and line - first, column] for line, _, column, _ in code.co_positions()]
-        uses = _identity(_used_by(value), (*within, value))
-        return [inspect.getsource(code), places, uses]
+        return [_code(value.__code__), _identity(_used_by(value), (*within, value))]
     raise TypeError(
         f"function, grid: with a folder, expected functions and settings that use functions, "
-        f"installed modules, numbers, words and arrays, got one that uses {value!r}; make it a "
-        f"part of the function"
+        f"installed modules, numbers, words, paths and arrays, got one that uses {value!r}; "
+        f"make it a part of the function"
     )
+
+
+def _code(code):
+    """What a piece of code does, wherever it stands."""
+    constants = [
+        _code(constant)
+        if isinstance(constant, CodeType)
+        else [sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)]
+        for constant in code.co_consts
+    ]
+    numbers = [code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags]
+    names = [code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars]
+    return [code.co_code.hex(), code.co_exceptiontable.hex(), numbers, names, constants]
 
 
 def _is_installed(module):
     return str(module).partition(".")[0] in _installed()
 
 
+def _module(name):
+    package = _installed()[name.partition(".")[0]]
+    return [name, package and version(package)]
+
+
 @cache
 def _installed():
-    return {"aehelpers", *sys.stdlib_module_names, *packages_distributions()}
-
-
-def _version(module):
-    return getattr(sys.modules.get(module.partition(".")[0]), "__version__", "")
+    """The package that brings a module, empty for Python's own and ours, by the module's name."""
+    packages = {module: min(names) for module, names in packages_distributions().items()}
+    return packages | dict.fromkeys(["aehelpers", *sys.stdlib_module_names], "")
 
 
 # Instructions that look up a name outside of the function, the second in a class within it.
@@ -307,14 +368,19 @@ _LOOKS_UP = ("LOAD_GLOBAL", "LOAD_NAME")
 
 
 def _used_by(function):
-    """The names that a function uses from outside, with their values."""
-    names, codes = set(), [function.__code__]
+    """The names that a function uses from outside, with their values; imported ones are modules."""
+    names, modules, codes = set(), set(), [function.__code__]
     while codes:
         code = codes.pop()
-        # Not all names of the code: it also has those of attributes.
-        names |= {it.argval for it in dis.get_instructions(code) if it.opname in _LOOKS_UP}
+        for instruction in dis.get_instructions(code):
+            # Not all names of the code: it also has those of attributes.
+            if instruction.opname in _LOOKS_UP:
+                names.add(instruction.argval)
+            elif instruction.opname == "IMPORT_NAME":
+                modules.add(instruction.argval)
         codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
     used = {name: function.__globals__[name] for name in names if name in function.__globals__}
     used |= inspect.getclosurevars(function).nonlocals
     used |= {"(defaults)": function.__defaults__, "(keywords)": function.__kwdefaults__}
+    used |= {f"import {module}": ModuleType(module) for module in modules}
     return {name: used[name] for name in sorted(used)}

@@ -1,13 +1,17 @@
 """Sweeps: one table from all cores and from a Dask cluster alike, and nothing lost on the way."""
 
 from collections import Counter
+from contextlib import suppress
 import functools
+import importlib
 import json
 import os
 from pathlib import Path
 import pickle
 import re
 import signal
+import sys
+import tempfile
 from threading import Thread
 import time
 from types import ModuleType
@@ -93,10 +97,43 @@ def test_a_run_that_raises_is_named_with_its_setting_and_loses_no_other():
     def divide(size, seed):
         return {"quotient": 6 / size}
 
-    message = re.escape("1 of 3 runs failed:\nsize=0, seed=5: ZeroDivisionError: division by zero")
-    with pytest.raises(SweepError, match=message) as error:
+    line = divide.__code__.co_firstlineno + 1
+    with pytest.raises(SweepError) as error:
         sweep(divide, {"size": [1, 0, 2]}, [5])
+    assert str(error.value) == (
+        "1 of 3 runs failed:\n"
+        f"size=0, seed=5: ZeroDivisionError: division by zero, in line {line} of divide"
+    )
     assert error.value.table["quotient"].tolist() == [6, 3]
+
+
+@pytest.mark.skipif(joblib.cpu_count() == 1, reason="the process is the caller's on one core")
+@pytest.mark.parametrize(
+    ("leave", "message"),
+    [
+        (lambda: os._exit(1), "its process ended, perhaps for lack of memory"),
+        (lambda: sys.exit("enough"), "SystemExit: enough, in line .* of stop"),
+    ],
+)
+def test_a_run_that_ends_its_process_is_named_and_loses_no_other(leave, message):
+    def stop(size, seed):
+        if size == 3:
+            leave()
+        return {"size once more": size}
+
+    with pytest.raises(
+        SweepError, match=f"1 of 6 runs failed:\nsize=3, seed=0: {message}"
+    ) as error:
+        sweep(stop, {"size": range(6)}, [0])
+    assert error.value.table["size"].tolist() == [0, 1, 2, 4, 5]
+
+
+def test_a_run_may_sweep_itself():
+    def outer(width, seed):
+        inner = sweep(lambda size, seed: {"product": size * width}, {"size": [1, 2]}, [0])
+        return {"sum": int(inner["product"].sum())}
+
+    assert sweep(outer, {"width": [1, 10]}, [0])["sum"].tolist() == [3, 30]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +161,8 @@ def test_a_result_that_fits_no_table_is_refused(result, message):
         ({"size": 1}, [0], r"grid\['size'\]: expected a sequence of values, got 1"),
         ({"size": []}, [0], r"grid\['size'\]: expected a sequence of values, got \[\]"),
         ({"size": "large"}, [0], r"grid\['size'\]: expected a sequence of values, got 'large'"),
+        ({"size": [1]}, b"ab", "seeds: expected a sequence of values, got b'ab'"),
+        ({"size": pd.DataFrame([1])}, [0], r"grid\['size'\]: expected a sequence of values, got "),
         ({"size": [1]}, [-1], "seed: expected a whole number from 0, got -1"),
         ({"width": [1]}, [0], "function: expected one that takes width, seed, but: .*'size'"),
     ],
@@ -207,6 +246,53 @@ def test_functions_of_one_line_and_those_that_wrap_the_same_are_told_apart(run_w
     assert len(calls(run_with_folder.kept)) == 12
 
 
+def test_a_function_that_wraps_one_of_a_package_is_not_taken_for_that(run_with_folder):
+    for factor in (1, 2):
+        function = scaled(lambda size, seed: {"twice": size}, factor)
+        function.__module__, function.__qualname__ = "numpy", "mean"  # as functools.wraps does
+        table, _ = run_with_folder(function)
+        assert table["twice"].tolist() == [factor, 2 * factor, 3 * factor]
+
+
+def test_where_a_function_stands_is_no_part_of_it(run_with_folder):
+    for lines in range(2):
+        found = {"__name__": __name__}
+        exec("\n" * lines + 'def function(size, seed): return {"twice": size}', found)
+        run_with_folder(found["function"])
+    assert len(calls(run_with_folder.kept)) == 3
+
+
+def test_what_a_function_imports_is_part_of_it(run_with_folder, tmp_path, monkeypatch):
+    def tenfold(size, seed):
+        import decimal
+
+        return {"twice": int(decimal.Decimal(10 * size))}
+
+    def with_a_module_of_my_own(size, seed):
+        import of_my_own
+
+        return {"twice": of_my_own}
+
+    assert run_with_folder(tenfold)[0]["twice"].tolist() == [10, 20, 30]
+    with pytest.raises(TypeError, match="got one that uses <module 'of_my_own'>"):
+        run_with_folder(with_a_module_of_my_own)
+
+
+@pytest.mark.skipif(joblib.cpu_count() == 1, reason="there are no other processes")
+def test_a_module_that_changed_is_not_run_as_it_was_before(run_with_folder, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it would be that of the same second
+    file = tmp_path / "experiment.py"
+    module = None
+    for factor in (1, 2):
+        file.write_text(f"def function(size, seed):\n    return {{'twice': {factor} * size}}\n")
+        module = importlib.reload(module) if module else importlib.import_module("experiment")
+        with suppress(SweepError):  # of processes that have it as it was before
+            table, _ = run_with_folder(module.function)
+            assert table["twice"].tolist() == [factor, 2 * factor, 3 * factor]
+    monkeypatch.delitem(sys.modules, "experiment")
+
+
 defaults = 1  # a function's own are called so, too
 
 
@@ -267,7 +353,13 @@ def damage(content):
 
 
 @pytest.mark.parametrize(
-    "damaged", [lambda content: json.dumps(content)[:40], damage, lambda content: "[]"]
+    "damaged",
+    [
+        lambda content: json.dumps(content)[:40],
+        damage,
+        lambda content: "[]",
+        lambda content: "[" * 100_000,
+    ],
 )
 def test_a_damaged_file_is_run_again_and_mended(run_with_folder, damaged):
     expected, _ = run_with_folder()
@@ -296,6 +388,20 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_pat
     with pytest.raises(OSError, match="file"):
         sweep(noted(notes), {"size": [1]}, [0], folder=file)
     assert calls(notes) == []
+
+
+def test_runs_that_are_all_kept_may_lie_in_a_folder_that_cannot_be_written(
+    run_with_folder, monkeypatch
+):
+    def refuse(*_, **__):
+        raise PermissionError("read-only")
+
+    expected, _ = run_with_folder()
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)  # root may write everywhere
+    table, _ = run_with_folder()
+    pd.testing.assert_frame_equal(table, expected)
+    with pytest.raises(PermissionError, match="read-only"):
+        run_with_folder(sizes=(1, 4))
 
 
 # ---- A Dask cluster ----
@@ -339,3 +445,23 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_table(cluster, tmp_path):
     ran = [name.split()[1:] for name in calls(notes)]
     # Twelve runs, and again the one that the lost worker had begun; two, if it had just ended one.
     assert len(ran) in (13, 14)
+
+
+def test_a_cluster_that_loses_the_worker_of_the_last_run_goes_on_and_keeps_the_results(
+    cluster, tmp_path
+):
+    address, _ = cluster
+    notes, kept = tmp_path / "notes", tmp_path / "kept"
+    notes.mkdir()
+
+    def last(size, seed):
+        if size == 1 and not list(notes.iterdir()):
+            Path(notes, "begun").touch()
+            time.sleep(7)  # Dask leaves the function to this worker alone: it needs some seconds
+            os._exit(1)
+        return {"size once more": size}
+
+    for _ in range(2):
+        table = sweep(last, {"size": [0, 1]}, [0], scheduler=address, folder=kept)
+        assert table["size once more"].tolist() == [0, 1]
+        assert len(list(kept.iterdir())) == 2
