@@ -88,7 +88,9 @@ def check_numbers(name, values, shape, dtype=None, whose=""):
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{name}: expected an array, got rows that differ in length") from error
+        raise ValueError(f"{name}: expected an array, but: {error}") from error
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name}: expected numbers, got some that are masked")
     if array.dtype.kind not in "biuf":
         came = f"an array of dtype {array.dtype}" if array.ndim else repr(values)
         raise ValueError(f"{name}: expected numbers, got {came}")

@@ -8,6 +8,10 @@ from sklearn.metrics import r2_score
 #: Keras keeps probabilities this far from 0 and 1 before it takes the logarithm.
 EPSILON = 1e-7
 
+# Of larger numbers the sum of many squares may be too large for float64.
+_LARGEST = 1e100
+_LARGEST_LOGARITHM = 600
+
 
 def bce(target, reconstruction):
     """Binary cross-entropy of each image, in nats a pixel, as Keras computes it.
@@ -44,7 +48,7 @@ def mse(target, reconstruction):
     Parameters
     ----------
     target, reconstruction : array, shape (n, pixels)
-        Finite values, whatever their range.
+        Finite values, up to 1e100 either way.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def variance_explained(target, reconstruction):
     Parameters
     ----------
     target, reconstruction : array, shape (n, pixels)
-        Finite values, whatever their range.
+        Finite values, up to 1e100 either way.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def variance_explained(target, reconstruction):
         As `mse`, or if the targets are all alike and so have no variance.
     """
     target, reconstruction = _checked_pair(target, reconstruction)
-    if (target == target[0]).all():
+    if (target == target[0]).all() or not target.var(axis=0).any():
         raise ValueError(f"target: expected images that differ, got {len(target)} alike")
     return float(r2_score(target, reconstruction, multioutput="variance_weighted"))
 
@@ -218,7 +222,8 @@ def kl_to_standard_normal(mean, log_var):
     Raises
     ------
     ValueError
-        If the shapes differ or are not two-dimensional, or a value is not finite; names it.
+        If the shapes differ or are not two-dimensional, or a value is not finite or too large;
+        names it.
 
     References
     ----------
@@ -226,11 +231,18 @@ def kl_to_standard_normal(mean, log_var):
     """
     mean = _checked("mean", mean, ("n", "latent"))
     log_var = _checked("log_var", log_var, mean.shape, "the mean's ")
+    if (largest := log_var.max()) > _LARGEST_LOGARITHM:
+        raise ValueError(
+            f"log_var: expected logarithms up to {_LARGEST_LOGARITHM}, got {largest:g}"
+        )
     return (np.exp(log_var) + mean**2 - 1 - log_var).sum(axis=1) / 2
 
 
 def _checked(name, array, shape=("n", "pixels"), whose=""):
-    return check_numbers(name, array, shape, np.float64, whose)
+    array = check_numbers(name, array, shape, np.float64, whose)
+    if (largest := np.abs(array).max()) > _LARGEST:
+        raise ValueError(f"{name}: expected numbers up to {_LARGEST:g}, got {largest:g}")
+    return array
 
 
 def _checked_pair(target, reconstruction):

@@ -66,10 +66,10 @@ class PageNetwork:
                 raise TypeError(f"{half}: expected a Keras model with one input, got {model!r}")
         if not isinstance(digits, Digits):
             raise TypeError(f"digits: expected what load_mnist returns, got {digits!r}")
-        x_test = check_numbers("digits.x_test", digits.x_test, ("n", 784))
+        x_test = check_numbers("digits.x_test", digits.x_test, ("n", 784), np.float32)
         x_test = check_range("digits.x_test", x_test)
         y_test = check_numbers("digits.y_test", digits.y_test, (len(x_test),))
-        found = sorted({int(label) for label in y_test})
+        found = sorted(set(y_test.tolist()))
         if found != list(range(10)):
             raise ValueError(f"digits.y_test: expected all of 0 to 9, got {found}")
         if encoder.input_shape != (None, 784) or decoder.output_shape != (None, 784):

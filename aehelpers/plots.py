@@ -92,14 +92,17 @@ def history(histories, references=None):
     Raises
     ------
     ValueError
-        If `histories` is empty or too many, one of them is none, or a reference is no finite
-        number; names it.
+        If `histories` is empty or too many, one of them is none or has losses that are no finite
+        numbers, or a reference is no finite number; names it.
     """
     if len(check_dict("histories", histories)) > len(COLOURS):
         raise ValueError(f"histories: expected at most {len(COLOURS)}, got {len(histories)}")
     for label, run in histories.items():
         if "loss" not in (getattr(run, "history", None) or {}):
             raise ValueError(f"histories[{label!r}]: expected what training returns, got {run!r}")
+        for key in ("loss", "val_loss"):
+            if key in run.history:
+                check_numbers(f"histories[{label!r}], {key}", run.history[key], ("epochs",))
     _check_references(references)
     _, ax = plt.subplots(layout="constrained")
     for colour, (label, run) in zip(COLOURS, histories.items(), strict=False):
@@ -248,7 +251,7 @@ def filters(weights):
     ValueError
         If `weights` does not have 784 rows, no unit, or a value that is not finite.
     """
-    weights = check_numbers("weights", weights, (784, "units"))
+    weights = check_numbers("weights", weights, (784, "units"), np.float32)
     columns = 8
     rows = -(-weights.shape[1] // columns)
     side = WIDTH / columns

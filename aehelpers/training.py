@@ -67,8 +67,8 @@ def train(
     Raises
     ------
     TypeError
-        If `model` is not a compiled functional or sequential model with one input and one output,
-        `corrupt` no function, or `callbacks` no callbacks.
+        If `model` is not a functional or sequential model with one input and one output, compiled
+        with an optimizer and one loss, `corrupt` no function, or `callbacks` no callbacks.
     ValueError
         If an argument has a wrong shape, is empty, not finite or out of range; names it.
     FloatingPointError
@@ -143,9 +143,14 @@ def _check_model(model):
             "model: expected a functional or sequential Keras model with one input and one output, "
             f"got {model!r}"
         )
-    if not model.compiled:
+    if not model.compiled or model.optimizer is None:
         raise TypeError(
-            f"model: expected a compiled model, got {model!r}; call model.compile(...) first"
+            f"model: expected a model compiled with an optimizer, got {model!r}; "
+            "call model.compile(...) first"
+        )
+    if isinstance(model.loss, dict | list | type):  # a list that Keras has wrapped, too
+        raise TypeError(
+            f"model: expected one loss, its name, a function or an object, got {model.loss!r}"
         )
 
 
@@ -160,14 +165,19 @@ def _checked_targets(name, targets, inputs, model):
         raise ValueError(
             f"{name}: expected {len(inputs)} targets, one an input, got {len(targets)}"
         )
-    loss = getattr(model.loss, "name", getattr(model.loss, "__name__", model.loss))
     low, high = targets.min(), targets.max()
-    if loss in ("binary_crossentropy", "bce", "BCE") and (low < 0 or high > 1):
+    if _is_cross_entropy(model.loss) and (low < 0 or high > 1):
         raise ValueError(
             f"{name}: expected targets in [0, 1] for a binary cross-entropy, "
             f"got values from {low:g} to {high:g}"
         )
     return targets
+
+
+def _is_cross_entropy(loss):
+    found = keras.losses.get(loss)
+    kind = keras.losses.BinaryCrossentropy
+    return isinstance(found, kind) or found is keras.losses.binary_crossentropy
 
 
 def _checked_validation(validation_data, model):
@@ -285,7 +295,8 @@ def _compiled_epoch(model, batch_size):
 
 def _create_metrics(model):
     """Have the metrics that a model is compiled with create their variables."""
-    x, y = (np.zeros((1, *shape[1:])) for shape in (model.input_shape, model.output_shape))
+    shapes = [[side or 1 for side in shape] for shape in (model.input_shape, model.output_shape)]
+    x, y = map(np.zeros, shapes)
     model.compute_metrics(x, y, y)
     model.reset_metrics()
 

@@ -1,6 +1,6 @@
 """Every helper with input that Hypothesis makes up, good and bad, and in bad surroundings."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 import importlib
 import inspect
@@ -10,6 +10,7 @@ from pathlib import Path
 import pkgutil
 import re
 import resource
+import subprocess
 import tempfile
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ import aehelpers
 from aehelpers import checks, claims, data, metrics, models, playground, plots, progress, training
 from aehelpers import sweep as sweeps
 from bs4 import BeautifulSoup
-from hypothesis import given, HealthCheck, settings
+from hypothesis import find, given, HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 import joblib
@@ -127,13 +128,13 @@ class Sizes(tuple):
     """Those of the layers of a network, which is built for the call: drawing may not use a seed."""
 
 
-def dense(*sizes, activation="sigmoid", **options):
+def dense(*sizes, activation="sigmoid", optimizer="adam", loss="binary_crossentropy", **options):
     """A compiled network of dense layers in a row."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input(sizes[:1])])
     for size in sizes[1:]:
         model.add(keras.layers.Dense(size, activation=activation, **options))
-    model.compile(optimizer="adam", loss="binary_crossentropy")
+    model.compile(optimizer=optimizer, loss=loss)
     return model
 
 
@@ -234,6 +235,7 @@ def drawn():
     for number in plt.get_fignums():
         for ax in plt.figure(number).axes:
             found += [np.asarray(image.get_array(), float) for image in ax.images]
+            found += [np.array(image.get_clim(), float) for image in ax.images]
             found += [line.get_xydata() for line in ax.lines]
             found += [path.vertices for band in ax.collections for path in band.get_paths()]
             found += [np.array(bar.get_bbox().bounds) for bar in ax.patches]
@@ -265,7 +267,7 @@ def assert_same(found, expected):
 ANYTHING = []  # words that are shown, not read, and what only our own code passes
 NO_POSITIVE = [0, -1, 2.5, "2", None, True, np.nan, np.inf, [3]]
 NO_SEED = [-1, 0.0, "0", None, False, np.nan, 2**32]
-NO_SIZES = [5, None, iter([4]), "ab", b"ab", {4}, {4: 5}, [0], [4, -1], [2.5]]
+NO_SIZES = [5, None, iter([4]), "ab", b"ab", {4}, {4: 5}, [0], [4, -1], [2.5], np.array(3)]
 NO_WEIGHT = [-1, -0.1, "1", None, True, np.nan, np.inf]
 NO_DICT = [{}, None, 3, [1], "x"]
 NO_REFERENCES = [3, [1], {"a": "b"}, {"a": np.nan}, {"a": [1, 2]}]
@@ -281,9 +283,15 @@ def no_array(array):
     return [
         *(array[..., None], array[None, None], array[:0], array[..., :0]),
         *(array.astype(complex), array.astype(str), array.astype(object)),
-        *(None, "x", {"a": 1}, [[1, 2], [3]], iter([1])),
+        *(None, "x", {"a": 1}, [[1, 2], [3]], iter([1]), keras.Input(array.shape[1:])),
+        np.ma.masked_greater_equal(array, array.min()),
         *spoilt,
     ]
+
+
+def no_moderate(array):
+    """No array, or of numbers whose squares are infinite."""
+    return [*no_array(array), array.astype(np.float64) + 1e200]
 
 
 def no_image(array):
@@ -363,6 +371,8 @@ TRAIN = Helper(
         model=lambda _: [
             *no_model(_),
             keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)]),
+            *(dense(6, optimizer=None), dense(6, loss=["mse"])),
+            *(dense(6, loss=loss) for loss in ({"dense": "mse"}, keras.losses.MeanSquaredError)),
         ],
         x=lambda x: [*no_array(x), x[:, :-1], x.astype(np.float64) + 1e300],
         y=[
@@ -418,7 +428,7 @@ HELPERS = {
             findings=st.dictionaries(labels, st.booleans(), min_size=1, max_size=3),
         ),
         dict(
-            claim=["C00", "C33", "c01", "", None, 1, ["C01"]],
+            claim=["C00", f"C{len(claims.CLAIMS) + 1}", "c01", "", None, 1, ["C01"]],
             findings=[
                 *NO_DICT,
                 {"a": 0.9},
@@ -449,31 +459,41 @@ HELPERS = {
     ),
     metrics.mse: Helper(
         pairs("target", "reconstruction", reals),
-        dict(target=no_array, reconstruction=lambda array: [*no_array(array), *other_shape(array)]),
+        dict(
+            target=no_moderate,
+            reconstruction=lambda array: [*no_moderate(array), *other_shape(array)],
+        ),
     ),
     metrics.variance_explained: Helper(
         pairs("target", "reconstruction", reals).filter(differ),
         dict(
-            target=lambda array: [*no_array(array), np.ones_like(array)],
-            reconstruction=lambda array: [*no_array(array), *other_shape(array)],
+            target=lambda array: [*no_moderate(array), np.ones_like(array), 1e-200 * array],
+            reconstruction=lambda array: [*no_moderate(array), *other_shape(array)],
         ),
     ),
     metrics.bce_floor: Helper(good(images=arrays((2, 3), units)), dict(images=no_unit)),
     metrics.mean_image: Helper(
-        sets(), dict(train=no_array, images=lambda array: [*no_array(array), other_shape(array)[1]])
+        sets(),
+        dict(
+            train=no_moderate,
+            images=lambda array: [*no_moderate(array), other_shape(array)[1]],
+        ),
     ),
     metrics.pca_reconstruction: Helper(
         sets(code_size=st.just(1)),
         dict(
-            train=no_array,
-            images=lambda array: [*no_array(array), other_shape(array)[1]],
+            train=no_moderate,
+            images=lambda array: [*no_moderate(array), other_shape(array)[1]],
             code_size=[*NO_POSITIVE, 6],
         ),
     ),
-    metrics.code_statistics: Helper(good(codes=arrays((2, 3))), dict(codes=no_array)),
+    metrics.code_statistics: Helper(good(codes=arrays((2, 3))), dict(codes=no_moderate)),
     metrics.kl_to_standard_normal: Helper(
         pairs("mean", "log_var", st.floats(-9, 9, width=32)),
-        dict(mean=no_array, log_var=lambda array: [*no_array(array), *other_shape(array)]),
+        dict(
+            mean=no_moderate,
+            log_var=lambda array: [*no_moderate(array), *other_shape(array), array + 700],
+        ),
     ),
     models.Sampling: Helper(
         good(beta=st.floats(0, 10)),
@@ -533,7 +553,7 @@ HELPERS = {
             digits=lambda ten: [
                 *(None, 3, tuple(ten), digits(classes=9), ten._replace(x_test=255 * ten.x_test)),
                 *(ten._replace(x_test=x) for x in no_image(ten.x_test)),
-                ten._replace(y_test=ten.y_test[1:]),
+                *(ten._replace(y_test=y) for y in (ten.y_test[1:], ten.y_test + 0.5)),
             ],
         ),
         examples=3,
@@ -555,6 +575,8 @@ HELPERS = {
                 *NO_DICT,
                 {"a": 3},
                 {"a": History([1])},
+                *({"a": History({"loss": it})} for it in (3, None, "abc", [], [np.nan, 1])),
+                {"a": History({"loss": [1], "val_loss": [[1]]})},
                 {str(i): History({}) for i in range(7)},
             ],
             references=NO_REFERENCES,
@@ -671,6 +693,39 @@ def test_the_same_numbers_held_otherwise_give_the_same(function):
     def test(arguments, draws):
         otherwise = {name: held_otherwise(it, draws.draw) for name, it in arguments.items()}
         assert_same(call(function, otherwise), call(function, arguments))
+
+    test()
+
+
+def with_arrays(value, change):
+    """The same with `change` made to its arrays, but for the labels of digits."""
+    if isinstance(value, np.ndarray):
+        return change(value)
+    if isinstance(value, data.Digits):
+        return value._replace(x_test=change(value.x_test))
+    if isinstance(value, dict):
+        return {name: with_arrays(it, change) for name, it in value.items()}
+    return tuple(with_arrays(it, change) for it in value) if type(value) is tuple else value
+
+
+def takes_arrays(function):
+    found = []
+    with_arrays(find(HELPERS[function].good, lambda _: True, settings=FEW), found.append)
+    return bool(found)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.int64, np.float16])
+@pytest.mark.parametrize(
+    "function", list(filter(takes_arrays, HELPERS)), ids=lambda function: function.__name__
+)
+def test_zeros_and_ones_of_any_type_give_the_same(function, dtype):
+    @settings(MADE_UP, max_examples=2)
+    @given(HELPERS[function].good)
+    def test(arguments):
+        # As on a chessboard, so that targets differ.
+        plain = with_arrays(arguments, lambda it: np.indices(it.shape, np.float32).sum(axis=0) % 2)
+        otherwise = with_arrays(plain, lambda it: it.astype(dtype))
+        assert_same(call(function, otherwise), call(function, plain))
 
     test()
 
@@ -916,6 +971,21 @@ def test_a_named_file_that_is_damaged_anywhere_is_refused_or_holds_the_same(full
 
 @contextmanager
 def full_disk(folder):
+    """No room is left on the small disk of the folder."""
+    if not folder.is_mount():
+        pytest.skip("a disk of its own, to fill it, takes the rights of root")
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def short_files(folder):
     """Whatever is written breaks off after some bytes."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50, limits[1]))
@@ -950,11 +1020,18 @@ def ordinary_user():
 
 @pytest.fixture
 def folder():
-    """A folder that all may read."""
+    """A folder that all may read, on a small disk of its own where that is allowed."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name)
+        disk = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", path],
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
         path.chmod(0o755)
         yield path
+        if disk.returncode == 0:
+            subprocess.run(["umount", path], check=True)
 
 
 def files_in(folder):
@@ -962,7 +1039,12 @@ def files_in(folder):
 
 
 surroundings = pytest.mark.parametrize(
-    ("bad", "reason"), [(full_disk, "File too large"), (read_only_folder, "Permission denied")]
+    ("bad", "reason"),
+    [
+        (full_disk, "No space left on device"),
+        (short_files, "File too large"),
+        (read_only_folder, "Permission denied"),
+    ],
 )
 
 
@@ -997,7 +1079,10 @@ def test_a_download_that_fills_the_disk_is_an_error_and_the_next_one_mends_it(
     full, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(data, "_MNIST_URL", full.as_uri())
-    with full_disk(tmp_path), pytest.raises(FileNotFoundError, match=r"three ways.*File too large"):
+    with (
+        short_files(tmp_path),
+        pytest.raises(FileNotFoundError, match=r"three ways.*File too large"),
+    ):
         data.load_mnist("full")
     assert not data.full_mnist_available()
     assert len(data.load_mnist("full").x_train) == 6

@@ -33,8 +33,9 @@ def test_there_are_32_claims_numbered_without_a_gap():
 
 
 def test_the_texts_say_how_many_claims_there_are():
-    for name in ("index.md", "claims.md", "lessons.md"):
-        assert f"{len(CLAIMS)} claims" in (BOOK / name).read_text(), name
+    texts = ("README.md", "CHANGELOG.md", "book/index.md", "book/claims.md", "book/lessons.md")
+    for name in texts:
+        assert f"{len(CLAIMS)} claims" in (ROOT / name).read_text(), name
 
 
 def test_a_finding_is_shown_with_its_answer_and_escaped():

@@ -75,6 +75,21 @@ def test_weights_equal_those_of_keras_own_steps_short_last_batch_included(build,
     assert_trained_as_by_keras(build, IMAGES, targets)
 
 
+def test_pictures_may_be_of_any_size_where_the_network_takes_any():
+    def build():
+        keras.utils.set_random_seed(0)
+        convolution = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")
+        model = keras.Sequential([keras.Input((None, None, 1)), convolution])
+        model.compile(optimizer="adam", loss="mse")
+        return model
+
+    pictures = IMAGES[:40].reshape(-1, 28, 28, 1)
+    model, reference = build(), build()
+    train(model, pictures, epochs=2, seed=3)
+    expected = trained_by_keras(reference, pictures, pictures, 2)
+    np.testing.assert_allclose(model.get_weights()[0], expected[0], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("n", [5, 32, 33, 64])
 def test_weights_equal_those_of_keras_however_many_batches_there_are(n):
     assert_trained_as_by_keras(penalised, IMAGES[:n])
@@ -320,7 +335,7 @@ def test_what_is_no_compiled_model_is_refused():
     with pytest.raises(TypeError, match="model: expected a functional or sequential Keras model"):
         train("model", IMAGES, epochs=1, seed=0)
     network = shallow_autoencoder(8, seed=0)
-    with pytest.raises(TypeError, match="model: expected a compiled model"):
+    with pytest.raises(TypeError, match="model: expected a model compiled with an optimizer"):
         train(keras.Model(network.encoder.input, network.encoder.output), IMAGES, epochs=1, seed=0)
 
 
@@ -336,7 +351,10 @@ def test_only_a_cross_entropy_wants_targets_from_0_to_1_both_included():
     train(model, np.eye(3, 784), epochs=1, seed=0)
     model.compile(optimizer="adam", loss="mse")
     train(model, IMAGES, 5 * IMAGES, epochs=1, seed=0)
-    for loss in (keras.losses.BinaryCrossentropy(), keras.losses.binary_crossentropy, "bce"):
+    for loss in (
+        *("bce", "BinaryCrossentropy", keras.losses.binary_crossentropy),
+        keras.losses.BinaryCrossentropy(name="of_my_own"),
+    ):
         model.compile(optimizer="adam", loss=loss)
         with pytest.raises(ValueError, match=r"y: expected targets in \[0, 1\]"):
             train(model, IMAGES, 5 * IMAGES, epochs=1, seed=0)
