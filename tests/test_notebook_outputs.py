@@ -413,9 +413,9 @@ def test_change_of_a_word_fails_under_any_tolerance_of_numbers(stored, new):
         ("4,000 digits", "4,100 digits", {"relative": 0.025}),
         ("200", "212", {"absolute": 2, "relative": 0.05}),
         ("[ 9.9 -2. ]", "[10.1 -2.2]", {"absolute": 0.2}),
-        ("-8", "-8.4", {"relative": 0.05}),
+        ("-8.0", "-8.4", {"relative": 0.05}),
         ("1e-05", "0.00001", {"relative": 0.1}),
-        ("12345678901234567890", "12345678901234567891", {"absolute": 1}),
+        ("12345678901234567890", "12345678901234567892", {"absolute": 2}),
     ],
 )
 def test_number_may_move_by_its_tolerance_and_not_a_bit_further(stored, new, tolerance):
@@ -432,7 +432,18 @@ def test_without_a_tolerance_the_same_number_written_otherwise_fails():
 
 def test_largest_deviation_is_the_one_furthest_beyond_what_is_allowed():
     tolerance = Tolerance(relative=Decimal("0.1"))
-    assert "1 became 2, off by 1" in compare_texts("1 100", "2 105", tolerance)
+    assert "1 became 3, off by 2" in compare_texts("1 100", "3 105", tolerance)
+
+
+@pytest.mark.parametrize(
+    ("stored", "new", "further"), [("92%", "93%", "94%"), ("0.0", "0.1", "-0.2"), ("7", "8.0", "9")]
+)
+def test_where_numbers_move_each_may_be_rounded_the_other_way(stored, new, further):
+    assert "allowed: 0" in compare_texts(stored, new, Tolerance())
+    for kind in ("absolute", "relative"):
+        tolerance = Tolerance(**{kind: Decimal("1e-6")})
+        assert compare_texts(stored, new, tolerance) is None
+        assert "largest deviation" in compare_texts(stored, further, tolerance)
 
 
 def test_long_difference_is_cut():

@@ -48,8 +48,9 @@ class Tolerance:
     Parameters
     ----------
     absolute, relative : Decimal
-        A number may move by `absolute + relative * abs(stored)`; if both are zero, the texts have
-        to be equal.
+        A number may move by `absolute + relative * abs(stored)`, and by one in its last place in
+        any case: two that nearly agree may be rounded apart. If both are zero, the texts have to be
+        equal.
     picture : Decimal
         Largest distance of two pictures where they differ most, see `picture_distances`. The
         default lets a rounding difference of one level pass in a quarter of a window's values,
@@ -96,7 +97,10 @@ class Tolerance:
 
     def allowed(self, stored):
         """How far the number `stored` (Decimal) may move, as a Decimal."""
-        return self.absolute + self.relative * abs(stored)
+        if not self.absolute and not self.relative:
+            return Decimal(0)
+        one_in_the_last_place = Decimal(1).scaleb(stored.as_tuple().exponent)
+        return max(self.absolute + self.relative * abs(stored), one_in_the_last_place)
 
 
 def drop_empty(outputs):
