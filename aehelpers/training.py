@@ -27,13 +27,14 @@ def train(
     validation_data=None,
     callbacks=(),
 ):
-    """Train a compiled model with Keras' `fit`, several times faster than `fit` alone.
+    """Train a compiled model with Keras' `fit`, twice to ten times as fast as `fit` alone.
 
     `fit` calls the compiled training step once a batch; for networks as small as ours most of the
     time goes into these calls. Here one call runs Keras' own training step over all batches of an
-    epoch. The weights equal those of ``fit(jit_compile=True)`` over the same batches, the short
-    last one included. Models that differ only in their weights share one compilation. XLA compiles
-    it, unless there are convolutions, which it would slow down.
+    epoch. XLA compiles it, unless there are convolutions, which it would slow down. The weights
+    equal those of `fit` over the same batches, the short last one included, after
+    ``compile(jit_compile=True)`` or, with convolutions, ``compile(jit_compile=False)``. Models that
+    differ only in their weights share one compilation.
 
     Parameters
     ----------
