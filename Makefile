@@ -32,10 +32,7 @@ refresh: .venv/ready  ## re-execute the notebooks and store their outputs; some:
 	$(BIN)/python tools/refresh.py $(NOTEBOOKS)
 
 spread: .venv/ready  ## measure how far outputs move under other conditions, and set the tolerances from it
-	$(BIN)/python tools/spread.py --write $(NOTEBOOKS)
-
-portable: .venv/ready  ## check that the tolerances hold under all conditions, also those that did not set them
-	$(BIN)/python tools/portable.py $(NOTEBOOKS)
+	$(BIN)/python tools/spread.py $(NOTEBOOKS)
 
 faults: .venv/ready  ## plant faults in copies of the repository and see each caught; some: make faults FAULTS=rows-exchanged
 	$(BIN)/python tools/faults.py $(FAULTS)
@@ -91,9 +88,9 @@ lock: .venv/ready  ## lock the newest versions that pyproject.toml allows, and t
 	$(BIN)/uv pip compile --group mutants --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade --quiet --output-file benchmarks/requirements-mutants.txt
 
-audit: .venv/ready  ## list the licences of the book's packages in licences.csv, and look for known vulnerabilities
+audit: .venv/ready .venv-bench/ready .venv-mutants/ready  ## list the licences of all packages in licences.csv, and look for known vulnerabilities
 	$(BIN)/python tools/licences.py
-	@$(BIN)/uv tool run pip-audit --strict --disable-pip \
+	@$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip \
 		--requirement requirements.txt --requirement benchmarks/requirements.txt \
 		--requirement benchmarks/requirements-mutants.txt \
 		|| { echo "Not passed: pip-audit found what it lists; or, if it ends with an error, it could not ask pypi.org, and nothing was audited."; exit 1; }
@@ -101,4 +98,4 @@ audit: .venv/ready  ## list the licences of the book's packages in licences.csv,
 clean:  ## delete what was built, the environment included
 	rm -rf .venv .venv-bench .venv-floors .venv-mutants _build .hypothesis .pytest_cache .ruff_cache
 
-.PHONY: help book test lab refresh spread portable faults mutants screens pdf bench floors lock audit clean
+.PHONY: help book test lab refresh spread faults mutants screens pdf bench floors lock audit clean

@@ -1,15 +1,30 @@
-"""List the licences of the book's locked packages in licences.csv: `python tools/licences.py`.
+"""List the licences of all locked packages in licences.csv: `python tools/licences.py`.
 
-Ends with an error if a package has a licence that is not in the list of those allowed here.
+Ends with an error if a package that the book needs has a licence that is not in the list of those
+allowed here.
 """
 
-from importlib.metadata import metadata, PackageNotFoundError
+from importlib.metadata import distributions
 import re
 import sys
 
 from refresh import replace_table, ROOT
 
 TABLE = ROOT / "licences.csv"
+
+# What packages are needed for, the lock that names them, and where they are installed. The locked
+# oldest versions are of packages of the book.
+PURPOSES = {
+    "book": ("requirements.txt", sys.path),
+    "benchmark": (
+        "benchmarks/requirements.txt",
+        sorted(ROOT.glob(".venv-bench/lib/*/site-packages")),
+    ),
+    "mutants": (
+        "benchmarks/requirements-mutants.txt",
+        sorted(ROOT.glob(".venv-mutants/lib/*/site-packages")),
+    ),
+}
 
 # Each lets anyone use, change and pass on the package; MPL asks that changes to its own files stay
 # free. Whoever adds one that asks for more has to see that the book may do what it asks.
@@ -29,11 +44,14 @@ _NAMES = {
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "NVIDIA Proprietary Software": "LicenseRef-NVIDIA-Proprietary",
+    "Other/Proprietary License": "LicenseRef-NVIDIA-Proprietary",
     "Python Software Foundation License": "PSF-2.0",
 }
 # Read in the packages themselves, where their descriptions say nothing or too much.
 _READ = {
     "axe-playwright-python": "MIT AND MPL-2.0",  # axe-core is what is under the second
+    "cuda-toolkit": "LicenseRef-NVIDIA-Proprietary",
     # GPL is the licence of an Emacs mode, which is not installed.
     "docutils": "public domain AND BSD-2-Clause AND BSD-3-Clause AND ZPL-2.1",
     "namex": "Apache-2.0",
@@ -44,24 +62,32 @@ _READ = {
 }
 
 
-def locked_packages():
-    """Name the packages that requirements.txt locks, for all systems.
+def locked_packages(lock):
+    """Name the packages that a file locks, for all systems.
+
+    Parameters
+    ----------
+    lock : str
+        The file, from the root of the repository.
 
     Returns
     -------
     list of str
+        Each once, though there may be a version for each system.
     """
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    return re.findall(r"^([\w.-]+)==", text, re.MULTILINE)
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    return list(dict.fromkeys(re.findall(r"^([\w.-]+)==", text, re.MULTILINE)))
 
 
-def licence(package):
+def licence(package, path):
     """Find the licence of a package in what it says of itself.
 
     Parameters
     ----------
     package : str
         Its name.
+    path : list of path
+        Where it is installed.
 
     Returns
     -------
@@ -70,9 +96,8 @@ def licence(package):
     """
     if package in _READ:
         return _READ[package]
-    try:
-        about = metadata(package)
-    except PackageNotFoundError:
+    about = next((found.metadata for found in distributions(name=package, path=path)), None)
+    if about is None:
         return "unknown"
     if about.get("License-Expression"):
         return about["License-Expression"]
@@ -102,14 +127,29 @@ def refused(expression):
     return [part for part in re.split(" AND | OR ", expression) if part not in ALLOWED]
 
 
+def rows():
+    """Find what stands in the table.
+
+    Returns
+    -------
+    list of (str, str, str)
+        Each package, its licence, and the first of the purposes that it is needed for.
+    """
+    found = {}
+    for purpose, (lock, path) in PURPOSES.items():
+        for package in locked_packages(lock):
+            found.setdefault(package, (package, licence(package, path), purpose))
+    return list(found.values())
+
+
 def main():
-    """Write the table; exit with 1 if a licence in it is not allowed."""
-    licences = {package: licence(package) for package in locked_packages()}
-    replace_table(TABLE, [("package", "licence"), *licences.items()])
-    problems = {package: found for package, found in licences.items() if refused(found)}
-    for package, found in problems.items():
+    """Write the table; exit with 1 if the book needs a licence in it that is not allowed."""
+    listed = rows()
+    replace_table(TABLE, [("package", "licence", "needed for"), *listed])
+    problems = [row for row in listed if row[2] == "book" and refused(row[1])]
+    for package, found, _ in problems:
         print(f"{package}: the licence {found!r} is not among those that tools/licences.py allows")
-    print(f"licences of {len(licences)} packages: see {TABLE.name}")
+    print(f"licences of {len(listed)} packages: see {TABLE.name}")
     sys.exit(bool(problems))
 
 
