@@ -2,6 +2,7 @@
 
 import csv
 from decimal import Decimal
+from operator import attrgetter
 import os
 import subprocess
 import sys
@@ -9,78 +10,92 @@ import sys
 from conftest import ROOT
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from outputs import Tolerance
+from outputs import code_cells, Tolerance
 import pytest
-from refresh import refresh
+from refresh import read_table, refresh
 import spread
 
 TOOLS = ROOT / "tools"
 
 
-def movement(*pairs, distances=()):
-    numbers = [(Decimal(was), Decimal(now)) for was, now in pairs]
-    pairs = [dict(zip(("picture", "whole_picture"), pair, strict=True)) for pair in distances]
-    return spread.Movement(numbers=numbers, distances=pairs)
+def numbers(*written):
+    return [Decimal(number) for number in written]
 
 
 @pytest.mark.parametrize(
-    ("movements", "expected"),
+    ("stored", "deviations", "expected"),
     [
         # Nothing moves.
-        ([movement(("0.5", "0.5"), distances=[(0.0, 0.0)])], {}),
+        (["0.5"], {"absolute": "0", "relative": "0", "picture": "0", "whole_picture": "0"}, {}),
         # 2 x 0.0012 is rounded up to 0.003; relative, 2 x 0.0012 / 5 allows less: 0.0005 of 5.
-        ([movement(("5", "5.0012"))], {"relative": 0.0005}),
+        (["5"], {"absolute": "0.0012", "relative": "0.00024"}, {"relative": 0.0005}),
         # An absolute tolerance for the large number would let the small one be anything.
-        ([movement(("0.001", "0.0011"), ("100", "102"))], {"relative": 0.2}),
+        (["0.001", "100"], {"absolute": "2", "relative": "0.1"}, {"relative": 0.2}),
         # The relative deviation of the small number would let the large one move by 200 %.
-        ([movement(("0.1", "0.2"), ("10", "10"))], {"absolute": 0.2}),
+        (["0.1", "10"], {"absolute": "0.1", "relative": "1"}, {"absolute": 0.2}),
         # One small number that moves a lot does not set the many others free.
         (
-            [movement(("0.002", "0.0032"), ("0.84", "0.85"), ("0.74", "0.74"), ("0.81", "0.81"))],
+            ["0.002", "0.84", "0.74", "0.81"],
+            {"absolute": "0.01", "relative": "0.6"},
             {"absolute": 0.02},
         ),
-        # A zero has no relative deviation.
-        ([movement(("0", "0.1"))], {"absolute": 0.2}),
-        ([movement(("0", "0.1"), ("10", "10.1"))], {"absolute": 0.2}),
-        # The largest of all conditions counts.
-        (
-            [movement(("10", "10.1")), movement(("10", "9.7")), movement(("10", "10"))],
-            {"absolute": 0.6},
-        ),
+        # A zero that moves has no relative deviation.
+        (["0"], {"absolute": "0.1", "relative": "inf"}, {"absolute": 0.2}),
+        (["0", "10"], {"absolute": "0.1", "relative": "inf"}, {"absolute": 0.2}),
         # Negative numbers count by their size.
-        ([movement(("-7", "-7.4"))], {"absolute": 0.8}),
-        ([movement(("-7", "-7.7"), ("-1", "-1.1"))], {"relative": 0.2}),
+        (["-7", "-1"], {"absolute": "0.7", "relative": "0.1"}, {"relative": 0.2}),
         # Pictures: 2 x 1.6 is rounded up to 4; what the default allows needs no entry.
+        ([], {"picture": "1.6", "whole_picture": "0.12"}, {"picture": 4.0, "whole_picture": 0.3}),
+        ([], {"picture": "0.25", "whole_picture": "0.2"}, {}),
         (
-            [movement(distances=[(1.6, 0.1), (0.2, 0.12)])],
-            {"picture": 4.0, "whole_picture": 0.3},
-        ),
-        ([movement(distances=[(0.25, 0.2)])], {}),
-        (
-            [movement(("1", "2"), distances=[(3.0, 1.0)])],
+            ["1"],
+            {"absolute": "1", "relative": "1", "picture": "3", "whole_picture": "1"},
             {"absolute": 2.0, "picture": 6.0, "whole_picture": 2.0},
         ),
     ],
 )
-def test_tolerance_is_twice_the_spread_rounded_up_in_the_kind_that_allows_less(movements, expected):
-    assert spread.tolerance(movements) == expected
+def test_tolerance_is_twice_the_spread_rounded_up_in_the_kind_that_allows_less(
+    stored, deviations, expected
+):
+    found = {kind: Decimal(deviation) for kind, deviation in deviations.items()}
+    assert spread.tolerance(numbers(*stored), found) == expected
     assert Tolerance.from_metadata({"tolerance": expected})
 
 
-def test_movement_pairs_numbers_in_order_and_reports_changed_words():
+def text(words):
+    return new_output("stream", text=words)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "absolute", "relative"),
+    [
+        ("0.25, 3 of 4", "0.27, 3 of 4", "0.02", "0.08"),
+        ("10 and 0.2", "8 and 0.3", "2", "0.5"),  # the largest of each kind
+        ("-7", "-7.7", "0.7", "0.1"),
+        ("0 and 5", "0.1 and 5", "0.1", "inf"),
+        ("0 and 5", "0 and 5", "0", "0"),
+    ],
+)
+def test_numbers_are_paired_in_order_and_their_largest_deviations_found(
+    was, now, absolute, relative
+):
+    deviations, changes = spread.compare([text(was)], [text(now)])
+    assert changes == []
+    assert deviations == {"absolute": Decimal(absolute), "relative": Decimal(relative)}
+
+
+def test_changed_words_are_named_and_their_numbers_left_out():
     was = [
-        new_output("stream", text="C12 holds at 0.25, 3 of 4\n"),
-        new_output("display_data", {"text/plain": "yes", "text/html": "<b>7</b>"}),
+        text("C12 holds at 0.25\n"),
+        new_output("display_data", {"text/plain": "yes, 1", "text/html": "<b>7</b>"}),
     ]
     now = [
-        new_output("stream", text="C12 holds at 0.27, 3 of 4\n"),
-        new_output("display_data", {"text/plain": "no"}),
+        text("C12 holds at 0.25\n"),
+        new_output("display_data", {"text/plain": "no, 9"}),
     ]
-    between = spread.Movement.between(was, now)
-    pairs = [("0.25", "0.27"), ("3", "3"), ("4", "4")]
-    assert between.numbers == [(Decimal(first), Decimal(second)) for first, second in pairs]
-    assert between.changes == ["output 1, text/html", "output 1, text/plain"]
-    assert between.largest() == {"absolute": Decimal("0.02"), "relative": Decimal("0.08")}
+    deviations, changes = spread.compare(was, now)
+    assert sorted(changes) == ["output 1, text/html", "output 1, text/plain"]
+    assert deviations == {"absolute": 0, "relative": 0}
 
 
 MOVES = """import os
@@ -106,13 +121,14 @@ def toy(tmp_path):
     return path
 
 
-def run_spread(toy, shift, *options):
+def run_spread(toy, *shifts):
+    conditions = {f"by {shift}": {"SHIFT": str(shift)} for shift in shifts}
     program = (
-        f"import pathlib, spread; spread.CONDITIONS = {{'shifted': {{'SHIFT': '{shift}'}}}}; "
+        f"import pathlib, spread; spread.CONDITIONS = {conditions}; "
         "spread.SPREAD = pathlib.Path('spread.csv'); spread.main()"
     )
     return subprocess.run(
-        [sys.executable, "-c", program, *options, toy],
+        [sys.executable, "-c", program, toy],
         cwd=toy.parent,
         env=os.environ | {"PYTHONPATH": str(TOOLS)},
         capture_output=True,
@@ -128,21 +144,25 @@ def test_measured_movements_reach_the_table_and_the_notebook(toy):
         "other.ipynb,a,one,absolute,0.1\n"
         "toy.ipynb,gone,one,absolute,0.1\n"
     )
-    run = run_spread(toy, 1, "--write")
+    run = run_spread(toy, 1, 0)
     assert (run.returncode, run.stderr) == (0, "")
     with table.open() as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file)]
     assert rows == [
         ("other.ipynb", "a", "one", "absolute", "0.1"),
-        ("toy.ipynb", "moves", "shifted", "absolute", "0.01"),
-        ("toy.ipynb", "moves", "shifted", "relative", "0.02"),
-        ("toy.ipynb", "draws", "shifted", "picture", "0.87"),
-        ("toy.ipynb", "draws", "shifted", "whole_picture", "0.87"),
+        ("toy.ipynb", "moves", "by 1", "absolute", "0.01"),
+        ("toy.ipynb", "moves", "by 1", "relative", "0.02"),
+        ("toy.ipynb", "moves", "by 0", "absolute", "0"),
+        ("toy.ipynb", "moves", "by 0", "relative", "0"),
+        ("toy.ipynb", "draws", "by 1", "picture", "0.866"),
+        ("toy.ipynb", "draws", "by 1", "whole_picture", "0.866"),
+        ("toy.ipynb", "draws", "by 0", "picture", "0"),
+        ("toy.ipynb", "draws", "by 0", "whole_picture", "0"),
     ]
     cells = nbformat.read(toy, as_version=4).cells
     assert [cell.metadata for cell in cells] == [
         {},
-        {"tags": ["kept"], "tolerance": {"absolute": 0.02}},
+        {"tags": ["kept"], "tolerance": {"absolute": 0.02}},  # from the largest of all conditions
         {"tolerance": {"picture": 2.0, "whole_picture": 2.0}},
         {},
     ]
@@ -152,9 +172,9 @@ def test_measured_movements_reach_the_table_and_the_notebook(toy):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (SAYS, "toy.ipynb: cell says: stdout changes its words under shifted"),
-        (DRAWS, "toy.ipynb: cell says: output 1, image/png changes its words under shifted"),
-        ("assert not shift", "toy.ipynb: shifted: In [2] raised AssertionError"),
+        (SAYS, "toy.ipynb: cell says: stdout changes its words under by 2"),
+        (DRAWS, "toy.ipynb: cell says: output 1, image/png changes its words under by 2"),
+        ("assert not shift", "toy.ipynb: by 2: In [2] raised AssertionError"),
     ],
 )
 def test_words_that_change_and_cells_that_raise_end_with_an_error(toy, source, message):
@@ -162,10 +182,12 @@ def test_words_that_change_and_cells_that_raise_end_with_an_error(toy, source, m
     notebook.cells[2:] = [new_code_cell(source, id="says")]
     nbformat.write(notebook, toy)
     refresh(toy)
+    before = toy.read_bytes()
     run = run_spread(toy, 2)
     assert run.returncode == 1
     assert message in run.stdout
-    assert "tolerance" not in toy.read_text()  # since --write is not given
+    assert toy.read_bytes() == before
+    assert not toy.with_name("spread.csv").exists()
 
 
 def test_conditions_win_over_the_settings_of_aehelpers(monkeypatch):
@@ -178,3 +200,48 @@ def test_conditions_win_over_the_settings_of_aehelpers(monkeypatch):
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_tensorflow_knows_the_flags_of_all_conditions():
+    flags = " ".join(found.get("XLA_FLAGS", "") for found in spread.CONDITIONS.values())
+    program = (
+        "import aehelpers, tensorflow as tf; "
+        "tf.function(lambda x: 2 * x, jit_compile=True)(tf.constant(1.0))"
+    )
+
+    def ends_with(flags):
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"XLA_FLAGS": flags},
+            capture_output=True,
+            check=False,
+        ).returncode
+
+    assert ends_with(flags) == 0
+    assert ends_with("--xla_cpu_no_such_flag=1") != 0  # an unknown one would have been seen
+
+
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+name = attrgetter("name")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_every_tolerance_is_the_one_that_the_table_gives(path):
+    stored = {
+        name: cell.metadata.get("tolerance", {})
+        for name, cell in code_cells(nbformat.read(path, as_version=4)).items()
+    }
+    assert stored == spread.tolerances(path, spread.SPREAD)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_the_table_has_a_row_for_whatever_a_cell_shows_under_every_condition(path):
+    cells = code_cells(nbformat.read(path, as_version=4))
+    rows = [row for row in read_table(spread.SPREAD) if row[0] == path.name]
+    expected = [
+        (name, condition, kind)
+        for name, cell in cells.items()
+        for condition in spread.CONDITIONS
+        for kind in spread.compare(cell.outputs, cell.outputs)[0]
+    ]
+    assert [tuple(row[1:4]) for row in rows] == expected

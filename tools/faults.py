@@ -151,7 +151,7 @@ def see_caught(fault, root=ROOT):
         copy = Path(folder, "copy")
         copy_repository(root, copy)
         plant(fault, copy)
-        _, problems = run_tests(fault.caught_by, copy, "-x")
+        problems = run_tests(fault.caught_by, copy, "-x")
     place, complaint = problems[0] if problems else ("", "nothing failed")
     return Outcome(place, complaint, time.perf_counter() - start)
 
