@@ -42,16 +42,15 @@ CONDITIONS = {
         "OPENBLAS_CORETYPE": "Haswell",
         "NPY_DISABLE_CPU_FEATURES": _NEWER_THAN_AVX2,
     },
-    # The oldest processors on which TensorFlow as it is published runs, of 2011 and 2012.
-    "AVX": {
-        "XLA_FLAGS": "--xla_cpu_max_isa=AVX",
+    # The oldest processors on which TensorFlow as it is published runs, of 2011 and 2012; at once,
+    # which takes the time of one, exponentials and their like from formulas that every processor
+    # shares. What else one may tell the compiler, such as the width of vectors, changed no digit.
+    "AVX, other functions": {
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX --xla_cpu_enable_platform_dependent_math=false",
         "ONEDNN_MAX_CPU_ISA": "AVX",
         "OPENBLAS_CORETYPE": "Sandybridge",
         "NPY_DISABLE_CPU_FEATURES": f"X86_V3 {_NEWER_THAN_AVX2}",
     },
-    # Exponentials and their like from formulas that every processor shares; what else one may tell
-    # the compiler, such as the width of vectors, changed no digit.
-    "other functions": {"XLA_FLAGS": "--xla_cpu_enable_platform_dependent_math=false"},
 }
 
 # The conditions are a few of those that readers have, and the largest of a few deviations falls
