@@ -198,10 +198,10 @@ def _calls(scheduler):
 
     def call_on_cluster(function, identity, runs):
         # The function, and all data that it holds, travels once: it is the result of a call, which
-        # the scheduler repeats if all workers that have it go. Not pure: one that Dask has seen may
-        # not answer for one that changed.
+        # the scheduler repeats if all workers that have it go. It is not pure, so that no result of
+        # another sweep is taken for one of this.
         sent = client.submit(_itself, function, pure=False)
-        calls = {client.submit(_run, sent, identity, i, run, pure=False): i for i, run in runs}
+        calls = {client.submit(_run, sent, identity, i, run): i for i, run in runs}
         for call in as_completed(calls):
             error = call.exception()  # Dask's own, as when a run has ended several workers
             yield (calls[call], _failure(error)) if error else call.result()

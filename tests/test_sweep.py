@@ -465,3 +465,20 @@ def test_a_cluster_that_loses_the_worker_of_the_last_run_goes_on_and_keeps_the_r
         table = sweep(last, {"size": [0, 1]}, [0], scheduler=address, folder=kept)
         assert table["size once more"].tolist() == [0, 1]
         assert len(list(kept.iterdir())) == 2
+
+
+def test_sweeps_side_by_side_on_a_cluster_take_no_result_from_each_other(cluster, tmp_path):
+    address, _ = cluster
+
+    def slow(size, seed):
+        Path(tmp_path, str(time.monotonic_ns())).touch()
+        time.sleep(0.5)
+        return {"size once more": size}
+
+    arguments = {"grid": {"size": [1, 2]}, "seeds": [0], "scheduler": address}
+    threads = [Thread(target=sweep, args=(slow,), kwargs=arguments) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls(tmp_path)) == 4
