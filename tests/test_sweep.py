@@ -482,3 +482,23 @@ def test_sweeps_side_by_side_on_a_cluster_take_no_result_from_each_other(cluster
     for thread in threads:
         thread.join()
     assert len(calls(tmp_path)) == 4
+
+
+def test_a_run_that_ends_every_worker_is_named_and_the_sweep_ends(monkeypatch):
+    # It is given up after the first; and with it, perhaps, one that waited there.
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+
+    def stop(size, seed):
+        time.sleep(0.5)
+        if size == 1:
+            os._exit(1)
+        return {"size once more": size}
+
+    with (
+        sweep_speed.cluster(workers=2, threads=1) as (address, _),
+        pytest.raises(SweepError) as found,
+    ):
+        sweep(stop, {"size": range(4)}, [0], scheduler=address)
+    named = [int(size) for size in re.findall("size=(\\d), seed=0: KilledWorker", str(found.value))]
+    assert 1 in named
+    assert sorted([*named, *found.value.table["size once more"]]) == [0, 1, 2, 3]
