@@ -334,6 +334,10 @@ def test_bad_input_is_refused_by_name(arguments, message):
 def test_what_is_no_compiled_model_is_refused():
     with pytest.raises(TypeError, match="model: expected a functional or sequential Keras model"):
         train("model", IMAGES, epochs=1, seed=0)
+    inputs = [keras.Input((784,)), keras.Input((784,))]
+    two_inputs = keras.Model(inputs, keras.layers.Add()(inputs))
+    with pytest.raises(TypeError, match="with one input and one output, got <Functional"):
+        train(two_inputs, IMAGES, epochs=1, seed=0)
     network = shallow_autoencoder(8, seed=0)
     with pytest.raises(TypeError, match="model: expected a model compiled with an optimizer"):
         train(keras.Model(network.encoder.input, network.encoder.output), IMAGES, epochs=1, seed=0)
