@@ -116,9 +116,25 @@ def test_components_that_there_are_not_are_refused(shape):
         metrics.pca_reconstruction(data, data, 7)
 
 
-def test_variance_of_images_that_are_all_alike_is_refused():
+@pytest.mark.parametrize("value", [0.5, 0.1])  # the mean of three 0.1 is not quite 0.1
+def test_images_that_are_all_alike_have_no_variance_to_explain(value):
+    alike = np.full((3, 2), value)
     with pytest.raises(ValueError, match="target: expected images that differ, got 3 alike"):
-        metrics.variance_explained(np.ones((3, 2)), np.zeros((3, 2)))
-    with pytest.raises(ValueError, match="target: expected images that differ, got 1 alike"):
-        metrics.variance_explained([[1, 2]], [[1, 2]])
-    assert metrics.variance_explained([[1, 0], [1, 2]], [[1, 0], [1, 2]]) == 1
+        metrics.variance_explained(alike, alike)
+
+
+def test_images_that_hardly_differ_have_no_variance_either_but_those_of_one_grey_each_have():
+    for images in ([[1, 2]], [[1e-200], [2e-200]]):
+        with pytest.raises(ValueError, match="target: expected images that differ"):
+            metrics.variance_explained(images, images)
+    for images in ([[1, 0], [1, 2]], [[1, 1], [2, 2]]):
+        assert metrics.variance_explained(images, images) == 1
+
+
+def test_numbers_may_be_as_large_as_their_squares_allow():
+    assert metrics.mse([[1e100]], [[0]]).tolist() == [1e200]
+    with pytest.raises(ValueError, match=r"target: expected numbers up to 1e\+100, got 1.1e\+100"):
+        metrics.mse([[1.1e100]], [[0]])
+    assert np.isfinite(metrics.kl_to_standard_normal([[0]], [[600]])).all()
+    with pytest.raises(ValueError, match="log_var: expected logarithms up to 600, got 601"):
+        metrics.kl_to_standard_normal([[0]], [[601]])
