@@ -59,7 +59,11 @@ def test_numbers_of_the_shape_come_back_as_an_array_of_the_dtype(values, shape):
 @pytest.mark.parametrize(
     ("values", "shape", "message"),
     [
-        ([[1], [1, 2]], ("n", "k"), "expected an array, got rows that differ in length"),
+        (
+            [[1], [1, 2]],
+            ("n", "k"),
+            "expected an array, but: setting an array element with a sequence",
+        ),
         ([["a"]], ("n", "k"), "expected numbers, got an array of dtype <U1"),
         ([[1j]], ("n", "k"), "expected numbers, got an array of dtype complex128"),
         (None, ("n", "k"), "expected numbers, got None"),

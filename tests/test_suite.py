@@ -19,7 +19,7 @@ def toy(tmp_path):
         new_markdown_cell("# Title"),
         new_code_cell("import os; shift = int(os.environ.get('SHIFT', 0))", id="reads"),
         new_code_cell(
-            "print('loss', 0.5 + shift / 100)",
+            "print(f'loss {0.5 + shift / 100:.2f}')",
             id="moves",
             metadata={"tolerance": {"absolute": 0.01}},
         ),
@@ -37,7 +37,10 @@ def toy(tmp_path):
         (
             "2",
             [
-                ("moves", "stdout: largest deviation: 0.5 became 0.52, off by 0.02; allowed: 0.01"),
+                (
+                    "moves",
+                    "stdout: largest deviation: 0.50 became 0.52, off by 0.02; allowed: 0.01",
+                ),
                 ("says", "stdout: the words differ"),
             ],
         ),
