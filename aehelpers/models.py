@@ -144,8 +144,8 @@ def dense_autoencoder(
         If a size is not a whole number from 1, the seed not one from 0, or Keras does not know an
         activation, the penalty or the loss; names it.
     """
-    words = isinstance(hidden, str | bytes | dict)
-    if words or not hasattr(hidden, "__getitem__") or getattr(hidden, "ndim", 1) != 1:
+    other = isinstance(hidden, str | bytes | dict) or getattr(hidden, "ndim", 1) != 1
+    if other or not hasattr(hidden, "__getitem__"):
         raise ValueError(f"hidden: expected a sequence of sizes, got {hidden!r}")
     hidden = [check_positive(f"hidden[{i}]", units) for i, units in enumerate(hidden)]
     code_size = check_positive("code_size", code_size)

@@ -126,8 +126,8 @@ def _runs(function, grid, seeds):
     sequences = {f"grid[{name!r}]": values for name, values in grid.items()} | {"seeds": seeds}
     for name, values in sequences.items():
         sequence = np.iterable(values) and hasattr(values, "__getitem__")  # also an array
-        words = isinstance(values, str | bytes | bytearray | dict | pd.DataFrame)
-        if not sequence or words or not len(values):
+        other = isinstance(values, str | bytes | bytearray | dict | pd.DataFrame)
+        if not sequence or other or not len(values):
             raise ValueError(f"{name}: expected a sequence of values, got {values!r}")
     seeds = [check_seed(seed) for seed in seeds]
     values = itertools.product(*grid.values())

@@ -222,10 +222,10 @@ def test_tensorflow_knows_the_flags_of_all_conditions():
 
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
-name = attrgetter("name")
+notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=attrgetter("name"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+@notebooks
 def test_every_tolerance_is_the_one_that_the_table_gives(path):
     stored = {
         name: cell.metadata.get("tolerance", {})
@@ -234,14 +234,15 @@ def test_every_tolerance_is_the_one_that_the_table_gives(path):
     assert stored == spread.tolerances(path, spread.SPREAD)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+@notebooks
 def test_the_table_has_a_row_for_whatever_a_cell_shows_under_every_condition(path):
     cells = code_cells(nbformat.read(path, as_version=4))
     rows = [row for row in read_table(spread.SPREAD) if row[0] == path.name]
+    kinds = {name: spread.compare(cell.outputs, cell.outputs)[0] for name, cell in cells.items()}
     expected = [
         (name, condition, kind)
-        for name, cell in cells.items()
+        for name in cells
         for condition in spread.CONDITIONS
-        for kind in spread.compare(cell.outputs, cell.outputs)[0]
+        for kind in kinds[name]
     ]
     assert [tuple(row[1:4]) for row in rows] == expected

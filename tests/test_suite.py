@@ -1,4 +1,4 @@
-"""Tests of how the suite is run by other programs: what is run, counted and told."""
+"""Tests of how the suite is run by other programs: what is run and told."""
 
 from conftest import ROOT
 import nbformat

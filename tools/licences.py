@@ -12,18 +12,17 @@ from refresh import replace_table, ROOT
 
 TABLE = ROOT / "licences.csv"
 
+
+def _installed_in(environment):
+    return sorted(ROOT.glob(f"{environment}/lib/*/site-packages"))
+
+
 # What packages are needed for, the lock that names them, and where they are installed. The locked
 # oldest versions are of packages of the book.
 PURPOSES = {
     "book": ("requirements.txt", sys.path),
-    "benchmark": (
-        "benchmarks/requirements.txt",
-        sorted(ROOT.glob(".venv-bench/lib/*/site-packages")),
-    ),
-    "mutants": (
-        "benchmarks/requirements-mutants.txt",
-        sorted(ROOT.glob(".venv-mutants/lib/*/site-packages")),
-    ),
+    "benchmark": ("benchmarks/requirements.txt", _installed_in(".venv-bench")),
+    "mutants": ("benchmarks/requirements-mutants.txt", _installed_in(".venv-mutants")),
 }
 
 # Each lets anyone use, change and pass on the package; MPL asks that changes to its own files stay

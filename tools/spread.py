@@ -83,20 +83,25 @@ def compare(outputs, others):
         if is_picture(place):
             pictures = decode_picture(was[place]), decode_picture(now[place])
             same = pictures[0].size == pictures[1].size
-            found += [picture_distances(*pictures)] if same else []
+            pairs, distances_of = [pictures], picture_distances
         else:
-            (words, numbers), (other_words, other_numbers) = map(
-                split_numbers, (was[place], now[place])
-            )
+            words, numbers = split_numbers(was[place])
+            other_words, other_numbers = split_numbers(now[place])
             same = words == other_words
-            pairs = zip(numbers, other_numbers, strict=True) if same else []
-            found += [_number_distances(*pair) for pair in pairs]
-        changes += [] if same else [place]
-    deviations = {}
-    for distances in found:
-        for kind, distance in distances.items():
-            deviations[kind] = max(Decimal(distance), deviations.get(kind, Decimal(0)))
-    return deviations, changes
+            pairs, distances_of = zip(numbers, other_numbers, strict=True), _number_distances
+        if same:
+            found += [item for pair in pairs for item in distances_of(*pair).items()]
+        else:
+            changes.append(place)
+    return _largest(found), changes
+
+
+def _largest(deviations):
+    """The largest of each kind, of pairs of a kind and a number, as a dict of Decimal."""
+    largest = {}
+    for kind, deviation in deviations:
+        largest[kind] = max(Decimal(deviation), largest.get(kind, Decimal(0)))
+    return largest
 
 
 def _number_distances(was, now):
@@ -219,11 +224,14 @@ def tolerances(path, csv_path):
         By the id of a code cell, empty where nothing moved.
     """
     cells = code_cells(nbformat.read(path, as_version=4))
-    largest = {name: {} for name in cells}
-    for notebook, cell, _, kind, deviation in read_table(csv_path):
-        if notebook == path.name and cell in cells:
-            largest[cell][kind] = max(Decimal(deviation), largest[cell].get(kind, Decimal(0)))
-    return {name: tolerance(_numbers(cell.outputs), largest[name]) for name, cell in cells.items()}
+    deviations = {name: [] for name in cells}
+    for notebook, name, _, *deviation in read_table(csv_path):
+        if notebook == path.name and name in cells:
+            deviations[name].append(deviation)
+    return {
+        name: tolerance(_numbers(cell.outputs), _largest(deviations[name]))
+        for name, cell in cells.items()
+    }
 
 
 def set_tolerances(path, csv_path):
