@@ -58,6 +58,7 @@ pdf: book  ## print the book as one PDF, with answers and solutions in appendice
 	@touch $@
 
 bench: .venv/ready .venv-bench/ready  ## time training, sweeps, and what one would use instead
+	$(BIN)/python benchmarks/step_parts.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/sweep_speed.py
 	PYTHONPATH=. .venv-bench/bin/python benchmarks/training_speed.py

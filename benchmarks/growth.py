@@ -2,8 +2,9 @@
 
 Takes the deep network of the chapters, 784-128-32-128-784, and varies one thing at a time: the
 number of images, the width of its hidden layers, its code size, and how many such networks there
-are, trained by the book's `train` in turn or all of them together in one compiled loop. Prints the
-table and writes it to growth.csv.
+are, trained by the book's `train` in turn or all of them together in one compiled loop; the number
+also of narrow networks, whose weights all fit close to the processor. Prints the table and writes
+it to growth.csv. The images are the small edition's digits, repeated where there are more.
 """
 
 from itertools import count
@@ -29,7 +30,9 @@ VARIED = {
     "width": [32, 128, 512, 2048],
     "code size": [2, 8, 32, 128, 512],
     "networks": [1, 2, 4, 8],
+    "narrow networks": [1, 2, 4, 8],
 }
+NARROW = 32  # the width of a narrow network
 
 
 def networks(number, width=USUAL["width"], code_size=USUAL["code size"]):
@@ -134,8 +137,10 @@ def cases():
     for varied, values in VARIED.items():
         for value in values:
             setting = USUAL | {varied: value}
+            if varied == "narrow networks":
+                setting |= {"networks": value, "width": NARROW}
             x = np.resize(digits, (setting["images"], 784))
-            for way in (in_turn, together) if varied == "networks" else (in_turn,):
+            for way in (in_turn, together) if "networks" in varied else (in_turn,):
                 built = networks(setting["networks"], setting["width"], setting["code size"])
                 size = setting["images"] * setting["width"]
                 # Several epochs each time, so that what `train` does once a call hardly counts.
@@ -172,7 +177,7 @@ def summarise(seconds):
     """Turn what `measure` returns into the rows of a table, a list of dict."""
     rows = []
     for (varied, value, way), rounds in seconds.items():
-        number = value if varied == "networks" else USUAL["networks"]
+        number = value if "networks" in varied else USUAL["networks"]
         lower, _, upper = quantiles(rounds, method="inclusive")
         rows.append(
             {

@@ -2,14 +2,16 @@
 
 Prints the table and writes it to sweep_speed.csv. Each sweep has a process of its own, which
 starts where the first result is still far; with --epochs the program is such a process, and prints
-the seconds.
+the seconds. What the machine can give at all is seen by programs that know nothing of each other:
+each has a core and its share of the seeds.
 """
 
 import argparse
 from contextlib import contextmanager, redirect_stdout
+from itertools import product
 import os
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
@@ -18,25 +20,28 @@ import time
 from distributed import Client
 import joblib
 from tabulate import tabulate
+from tqdm import tqdm
 from training_speed import machine, use_cores, write_summary
 
 SUMMARY = Path(__file__).with_suffix(".csv")
 ROUNDS = 3
 GRID = {"code_size": [8, 32], "penalty": [0, 1e-3]}
-SEEDS = range(5)
 EPOCHS = [30, 150]
 ALL = joblib.cpu_count()
-# What runs the sweep: how many cores it may use, and whether Dask has them.
-WAYS = {"one core": (1, False), "all cores": (ALL, False), "Dask": (ALL, True)}
+SEEDS = 3 * ALL  # as many for each core
+# What runs the sweep, and in how many processes that train.
+WAYS = {"one core": 1, "all cores": ALL, "Dask": ALL, "programs apart": ALL}
 
 
-def time_sweep(epochs, scheduler):
+def time_sweep(epochs, seeds, scheduler):
     """Run the chapter's sweep over a smaller grid.
 
     Parameters
     ----------
     epochs : int
         How long each run trains.
+    seeds : int
+        How many.
     scheduler : str or None
         As `sweep` takes it.
 
@@ -61,7 +66,7 @@ def time_sweep(epochs, scheduler):
         return {"loss": bce(digits.x_test, np.asarray(model(digits.x_test))).mean()}
 
     start = time.perf_counter()
-    sweep(measure, GRID, SEEDS, scheduler=scheduler)
+    sweep(measure, GRID, range(seeds), scheduler=scheduler)
     return time.perf_counter() - start
 
 
@@ -123,23 +128,32 @@ def run(way, epochs):
     float
         Seconds.
     """
-    cores, dask = WAYS[way]
-    command = [sys.executable, __file__, "--epochs", str(epochs)]
+    if way == "Dask":
+        with cluster(ALL, threads=1) as (scheduler, _):
+            return seconds_of([start(epochs, SEEDS, slice(ALL), "--scheduler", scheduler)])
+    if way == "programs apart":
+        cores = [slice(core, core + 1) for core in range(ALL)]
+        return seconds_of([start(epochs, SEEDS // ALL, core) for core in cores])
+    return seconds_of([start(epochs, SEEDS, slice(WAYS[way]))])
 
-    def output(*arguments):
-        return float(
-            subprocess.run(
-                [*command, *arguments],
-                stdout=subprocess.PIPE,
-                check=True,
-                preexec_fn=lambda: use_cores(cores),
-            ).stdout
-        )
 
-    if not dask:
-        return output()
-    with cluster(cores, threads=1) as (scheduler, _):
-        return output("--scheduler", scheduler)
+def start(epochs, seeds, cores, *options):
+    """Start this program to time a sweep on some of the cores, and return its process."""
+    numbers = [f"--epochs={epochs}", f"--seeds={seeds}"]
+    return subprocess.Popen(
+        [sys.executable, __file__, *numbers, *options],
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: use_cores(cores),
+    )
+
+
+def seconds_of(processes):
+    """Wait for processes, and return the most seconds that one of them has printed."""
+    outputs = [process.communicate()[0] for process in processes]
+    for process in processes:
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, process.args)
+    return max(map(float, outputs))
 
 
 def summarise(seconds):
@@ -154,24 +168,29 @@ def summarise(seconds):
     -------
     list of dict
     """
-    runs = len(GRID["code_size"]) * len(GRID["penalty"]) * len(SEEDS)
-    return [
-        {
-            "epochs": epochs,
-            "way": way,
-            "processes": WAYS[way][0],
-            "runs": runs,
-            "seconds": round(median(taken), 1),
-            "times one core": round(median(seconds[epochs, "one core"]) / median(taken), 2),
-        }
-        for (epochs, way), taken in seconds.items()
-    ]
+    rows = []
+    for (epochs, way), taken in seconds.items():
+        lower, middle, upper = quantiles(taken, method="inclusive")
+        rows.append(
+            {
+                "epochs": epochs,
+                "way": way,
+                "processes": WAYS[way],
+                "runs": len(list(product(*GRID.values()))) * SEEDS,
+                "seconds": round(middle, 1),
+                "lower quartile": round(lower, 1),
+                "upper quartile": round(upper, 1),
+                "times one core": round(median(seconds[epochs, "one core"]) / middle, 2),
+            }
+        )
+    return rows
 
 
 def main():
     """Print the seconds of the sweep that the command line names, or measure all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--scheduler")
     arguments = parser.parse_args()
     if arguments.epochs:
@@ -181,7 +200,7 @@ def main():
         return
 
     seconds = {(epochs, way): [] for epochs in EPOCHS for way in WAYS}
-    for _ in range(ROUNDS):
+    for _ in tqdm(range(ROUNDS)):
         for (epochs, way), taken in seconds.items():
             taken.append(run(way, epochs))
     rows, described = summarise(seconds), machine("keras", "tensorflow", "joblib", "distributed")

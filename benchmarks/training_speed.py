@@ -3,6 +3,7 @@
 Each entry has a process of its own, since libraries read their settings once and not all of them
 can be loaded together; with --entry the program is such a process, and prints JSON. Without, it
 takes all entries, in rounds, and summarises them in training_speed.csv. All train on the processor.
+It needs Linux, which keeps a process to a core and says how much memory it has used.
 """
 
 import argparse
@@ -10,15 +11,16 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
 import csv
 from functools import partial
+import gc
 from importlib.metadata import version
 from itertools import count
 import json
+from math import inf, prod
 from multiprocessing import get_context
 import os
 from pathlib import Path
 import platform
 import re
-import resource
 from statistics import median, quantiles
 import subprocess
 import sys
@@ -33,29 +35,31 @@ from tqdm import tqdm
 # Whatever imports Keras is imported where it is used, after the environment has been set.
 
 SUMMARY = Path(__file__).with_suffix(".csv")
-ROUNDS = 3
 BATCH_SIZE = 32
+FEW, MANY = 4_000, 60_000
 
 
 class Case(NamedTuple):
-    """What every entry trains, and for how many epochs it is timed."""
+    """What every entry trains, and for how many epochs it is timed in each of its rounds."""
 
     network: str
     images: int
     epochs: int
+    rounds: int
 
 
 CASES = [
-    Case("deep", 4_000, 20),
-    Case("shallow", 4_000, 20),
-    Case("convolutional", 4_000, 4),
-    Case("deep", 60_000, 2),
-    Case("shallow", 60_000, 2),
+    Case("deep", FEW, epochs=10, rounds=5),
+    Case("shallow", FEW, epochs=10, rounds=5),
+    Case("convolutional", FEW, epochs=2, rounds=5),
+    Case("deep", MANY, epochs=1, rounds=3),
+    Case("shallow", MANY, epochs=1, rounds=3),
+    Case("convolutional", MANY, epochs=1, rounds=3),
 ]
 
 # The ways to train. Each takes the name of a network, images of shape (n, 784) and a seed, and
 # returns two functions: one trains for a number of epochs, the other takes images and returns the
-# loss in nats a pixel. A way that is not made for a network returns None.
+# loss in nats a pixel. A way that is not made for so many images returns None.
 
 
 def keras_model(network, seed):
@@ -88,8 +92,11 @@ def fit(network, x, seed, **settings):
 
 
 def fit_pipeline(network, x, seed):
+    import tensorflow as tf
+
     model = keras_model(network, seed)
-    batches = _pipeline(x).map(lambda batch: (batch, batch))
+    batches = tf.data.Dataset.from_tensor_slices(x).shuffle(len(x)).batch(BATCH_SIZE)
+    batches = batches.map(lambda batch: (batch, batch)).prefetch(tf.data.AUTOTUNE)
     return (
         lambda epochs: model.fit(batches, epochs=epochs, shuffle=False, verbose=0),
         keras_loss(model),
@@ -98,13 +105,12 @@ def fit_pipeline(network, x, seed):
 
 def own_loop(network, x, seed):
     import keras
+    import numpy as np
     import tensorflow as tf
 
     model, optimizer = keras_model(network, seed), keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
-    batches = _pipeline(x)
-    # One iterator for all epochs: starting one costs as much as training on 4,000 images.
-    endless = batches.repeat()
+    images, rng = tf.constant(x), np.random.default_rng(seed)
 
     @tf.function(jit_compile=True)
     def train_batch(batch):  # returns the loss, since an epoch ends with its mean, as in `fit`
@@ -116,24 +122,17 @@ def own_loop(network, x, seed):
         return loss
 
     @tf.function
+    def epoch(order):  # shape (updates, batch size)
+        total = 0.0
+        for update in tf.range(len(order)):
+            total += train_batch(tf.gather(images, order[update]))
+        return total / tf.cast(len(order), tf.float32)
+
     def train(epochs):
-        iterator = iter(endless)
-        losses = tf.TensorArray(tf.float32, size=epochs)
-        for epoch in tf.range(epochs):
-            total = 0.0
-            for _ in tf.range(batches.cardinality()):
-                total += train_batch(next(iterator))
-            losses = losses.write(epoch, total)
-        return losses.stack() / tf.cast(batches.cardinality(), tf.float32)
+        for _ in range(epochs):
+            epoch(tf.constant(rng.permutation(len(x)).reshape(-1, BATCH_SIZE))).numpy()
 
-    return lambda epochs: train(tf.constant(epochs)).numpy(), keras_loss(model)
-
-
-def _pipeline(x):
-    import tensorflow as tf
-
-    images = tf.data.Dataset.from_tensor_slices(x)
-    return images.shuffle(len(x)).batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
+    return train, keras_loss(model)
 
 
 def jax_scan(network, x, seed):
@@ -249,17 +248,50 @@ def torch_loss(model):
     return loss
 
 
+def product_shapes(model):
+    """Find the matrix products with which a network's layers begin.
+
+    A convolution is the product of its kernel and of what the kernel sees from every position; a
+    transposed one is the same backwards. What it costs to lay the positions out is left out.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Its layers may be models.
+
+    Returns
+    -------
+    list of (int, int, int)
+        Of each layer that has a kernel: rows an image, inputs and outputs of each row.
+    """
+    shapes = []
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            shapes += product_shapes(layer)
+        elif type(layer).__name__ == "Conv2DTranspose":
+            *window, outputs, inputs = layer.kernel.shape
+            shapes.append((prod(layer.input.shape[1:-1]), inputs, prod(window) * outputs))
+        elif hasattr(layer, "kernel"):
+            *window, inputs, outputs = layer.kernel.shape
+            shapes.append((prod(layer.output.shape[1:-1]), prod(window) * inputs, outputs))
+    return shapes
+
+
 def products(network, x, seed):
-    """No training: the matrix products of its steps, alone. Convolutions are none."""
+    """No training: the matrix products of its updates, alone.
+
+    They are the same in every update, so it is enough to time them with few images.
+    """
     import numpy as np
 
-    kernels = [weights for weights in keras_model(network, seed).get_weights() if weights.ndim > 1]
-    if any(kernel.ndim > 2 for kernel in kernels):
+    if len(x) > FEW:
         return None
-    inputs = [np.ones((BATCH_SIZE, len(kernel)), np.float32) for kernel in kernels]
-    outputs = [np.ones((BATCH_SIZE, kernel.shape[1]), np.float32) for kernel in kernels]
-    of_inputs, of_outputs, of_kernels = (
-        [np.empty_like(array) for array in arrays] for arrays in (inputs, outputs, kernels)
+    shapes = [(BATCH_SIZE * n, *shape) for n, *shape in product_shapes(keras_model(network, seed))]
+    inputs = [np.ones((rows, of), np.float32) for rows, of, _ in shapes]
+    kernels = [np.ones((of, to), np.float32) for _, of, to in shapes]
+    outputs = [np.ones((rows, to), np.float32) for rows, _, to in shapes]
+    of_inputs, of_kernels, of_outputs = (
+        [np.empty_like(array) for array in arrays] for arrays in (inputs, kernels, outputs)
     )
 
     def step():
@@ -291,9 +323,14 @@ def products_and_adam(network, x, seed):
     return lambda epochs: (multiply(epochs), repeat(epochs)), None
 
 
+def updates(images):
+    """Count the updates of an epoch, the last of which may be of a smaller batch."""
+    return -(-images // BATCH_SIZE)
+
+
 def _repeated(step, x):
     def run(epochs):
-        for _ in range(epochs * -(-len(x) // BATCH_SIZE)):
+        for _ in range(epochs * updates(len(x))):
             step()
 
     return run
@@ -328,6 +365,7 @@ for _name, _way, _settings in [
     ("fit jit 125 steps", partial(fit, jit_compile=True, steps_per_execution=125), {}),
     ("own loop jit", own_loop, {}),
     ("JAX fit", fit, {"KERAS_BACKEND": "jax"}),
+    ("JAX fit 125 steps", partial(fit, steps_per_execution=125), {"KERAS_BACKEND": "jax"}),
     ("JAX scan", jax_scan, {"KERAS_BACKEND": "jax"}),
     ("PyTorch", torch_loop, {}),
     ("PyTorch DataLoader", torch_loader, {}),
@@ -345,12 +383,17 @@ def prepare(entry):
     settings = ENTRIES[entry][1]
     os.environ.update(settings)
     if settings.get("NPROC") == "1":
-        use_cores(1)
+        use_cores(slice(1))
 
 
-def use_cores(number):
-    """Keep this process to a number of the cores that it has, as only Linux can."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:number])
+def use_cores(part):
+    """Keep this process to a part, a slice, of the cores that it has."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[part])
+
+
+def cases_of_round(number):
+    """List the cases that are measured in a round: the slow ones have fewer."""
+    return [case for case in CASES if number < case.rounds]
 
 
 def save_digits(folder):
@@ -398,10 +441,12 @@ def measure(entry, case, seed, folder):
     dict or None
         `epoch`, in seconds; `compiling`, the seconds by which the first epoch took longer; `loss`
         on the test digits, in nats a pixel, or None if nothing was trained; `memory`, the most that
-        the process has used until now, in MiB. None if the entry is not made for the network.
+        the process has used meanwhile, in MiB. None if the entry is not made for so many images.
     """
     import numpy as np
 
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of memory until now
     x, x_test = (np.load(folder / f"{name}.npy") for name in (case.images, "test"))
     prepared = ENTRIES[entry][0](case.network, x, seed)
     if prepared is None:
@@ -416,8 +461,14 @@ def measure(entry, case, seed, folder):
         "epoch": epoch,
         "compiling": compiled - start - epoch,
         "loss": loss and loss(x_test),
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory": peak_memory(),
     }
+
+
+def peak_memory():
+    """Find the most memory that this process has used since that was last forgotten, in MiB."""
+    (peak,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return int(peak) / 1024
 
 
 def measure_all():
@@ -430,7 +481,8 @@ def measure_all():
         `digits`.
     """
     results = {(case, entry): [] for case in CASES for entry in ENTRIES}
-    progress = tqdm([(seed, entry) for seed in range(ROUNDS) for entry in ENTRIES])
+    rounds = max(case.rounds for case in CASES)
+    progress = tqdm([(seed, entry) for seed in range(rounds) for entry in ENTRIES])
     with TemporaryDirectory() as folder:
         # A process of its own: those that are started from one inherit its peak of memory.
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
@@ -440,7 +492,8 @@ def measure_all():
             options = [f"--entry={entry}", f"--seed={seed}", f"--folder={folder}"]
             command = [sys.executable, __file__, *options]
             worker = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            for case, result in zip(CASES, json.loads(worker.stdout), strict=True):
+            measured = zip(cases_of_round(seed), json.loads(worker.stdout), strict=True)
+            for case, result in measured:
                 if result:
                     result["digits"] = editions[case.images]
                     results[case, entry].append(result)
@@ -457,11 +510,16 @@ def summarise(results):
     def ratio(numerator, denominator):
         return numerator and round(numerator / denominator, 2)
 
+    floors = {}  # by the network, of an update
+    for case, entry in results:
+        if entry in FLOORS:
+            found = middle(case, entry, "epoch") / updates(case.images)
+            floors[case.network] = min(found, floors.get(case.network, inf))
     rows = []
     for (case, entry), rounds in results.items():
         lower, seconds, upper = quantiles([r["epoch"] for r in rounds], method="inclusive")
         loss = middle(case, entry, "loss")
-        floors = [middle(case, floor, "epoch") for floor in FLOORS if (case, floor) in results]
+        floor = floors.get(case.network)
         rows.append(
             {
                 "network": case.network,
@@ -472,7 +530,7 @@ def summarise(results):
                 "lower quartile": round(lower, 4),
                 "upper quartile": round(upper, 4),
                 "times the default": ratio(middle(case, DEFAULT, "epoch"), seconds),
-                "times the floor": ratio(seconds, min(floors)) if floors else None,
+                "times the floor": floor and ratio(seconds, floor * updates(case.images)),
                 "compiling (s)": round(middle(case, entry, "compiling"), 1),
                 "test loss": loss and round(loss, 4),
                 "memory (MiB)": round(middle(case, entry, "memory")),
@@ -483,12 +541,12 @@ def summarise(results):
 
 def machine(*libraries):
     """Name what the times depend on: processor, cores and the libraries' versions, as a dict."""
-    cpuinfo = Path("/proc/cpuinfo")  # Linux's, where Python itself knows no name
-    text = cpuinfo.read_text() if cpuinfo.exists() else ""
+    text = Path("/proc/cpuinfo").read_text()
     named = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
-    processor = named[1] if named else platform.processor() or platform.machine()
+    processor = named[1] if named else platform.machine()
     versions = {name: version(name) for name in libraries}
-    return {"processor": processor, "cores": joblib.cpu_count(), **versions}
+    cores, physical = (joblib.cpu_count(only_physical_cores=only) for only in (False, True))
+    return {"processor": processor, "cores": cores, "physical cores": physical, **versions}
 
 
 def write_summary(rows, described, path):
@@ -522,9 +580,12 @@ def main():
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     if arguments.entry:
+        if arguments.seed is None or arguments.folder is None:
+            parser.error("--entry needs --seed and --folder")
         prepare(arguments.entry)
         with redirect_stdout(sys.stderr):  # whatever libraries have to say
-            result = [measure(case=case, **vars(arguments)) for case in CASES]
+            cases = cases_of_round(arguments.seed)
+            result = [measure(case=case, **vars(arguments)) for case in cases]
         print(json.dumps(result))
         return
 

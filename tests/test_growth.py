@@ -44,7 +44,9 @@ def test_networks_trained_in_turn_all_learn(digits):
 
 def test_one_thing_is_varied_at_a_time_and_only_networks_are_trained_together(monkeypatch):
     monkeypatch.setattr(
-        growth, "VARIED", {"images": [320, 12_800], "code size": [2], "networks": [2]}
+        growth,
+        "VARIED",
+        {"images": [320, 12_800], "code size": [2], "networks": [2], "narrow networks": [3]},
     )
     for way in ("in_turn", "together"):
 
@@ -62,9 +64,11 @@ def test_one_thing_is_varied_at_a_time_and_only_networks_are_trained_together(mo
         ("code size", 2, "in turn"): ("in_turn", 1, 128, 2, 4_000),
         ("networks", 2, "in turn"): ("in_turn", 2, 128, 32, 4_000),
         ("networks", 2, "together"): ("together", 2, 128, 32, 4_000),
+        ("narrow networks", 3, "in turn"): ("in_turn", 3, 32, 32, 4_000),
+        ("narrow networks", 3, "together"): ("together", 3, 32, 32, 4_000),
     }
     # Small cases are timed for longer, large ones for four epochs.
-    assert [epochs for _, epochs in prepared.values()] == [125, 4, 10, 10, 10]
+    assert [epochs for _, epochs in prepared.values()] == [125, 4, 10, 10, 10, 40, 40]
 
 
 def test_compiling_is_not_timed(monkeypatch):
@@ -78,7 +82,7 @@ def test_compiling_is_not_timed(monkeypatch):
 
 def test_the_table_gives_the_time_of_one_network_and_is_stored(monkeypatch, tmp_path):
     measured = {
-        ("networks", 4, "together"): [4, 8, 12, 16, 20],
+        ("narrow networks", 4, "together"): [4, 8, 12, 16, 20],
         ("width", 512, "in turn"): [1, 1, 2, 3, 3],
     }
     monkeypatch.setattr(growth, "cases", dict)

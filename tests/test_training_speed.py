@@ -8,6 +8,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+from aehelpers import models
 from aehelpers.data import load_mnist
 from conftest import ROOT
 import numpy as np
@@ -42,11 +43,11 @@ def run(*arguments):
     )
 
 
-DEEP = Case("deep", images=320, epochs=2)
+DEEP = Case("deep", images=320, epochs=2, rounds=1)
 
 
-def results(entry, seconds, loss=0.1):
-    return {(DEEP, entry): [result(second, loss) for second in seconds]}
+def results(entry, seconds, loss=0.1, case=DEEP):
+    return {(case, entry): [result(second, loss) for second in seconds]}
 
 
 def result(seconds, loss):
@@ -84,7 +85,7 @@ def test_every_entry_on_tensorflow_learns_as_much_as_the_book(entry, loss_of_boo
     assert loss == pytest.approx(loss_of_book, abs=0.015)
 
 
-def test_the_floor_multiplies_each_kernel_forwards_and_backwards_and_no_convolution(monkeypatch):
+def test_the_floor_multiplies_each_kernel_forwards_and_backwards(monkeypatch):
     shapes = []
     multiply = np.matmul
 
@@ -104,7 +105,38 @@ def test_the_floor_multiplies_each_kernel_forwards_and_backwards_and_no_convolut
         ((32, 784), (784, 32)),
     ]
     assert shapes == 2 * step  # the second for the short batch
-    assert training_speed.products_and_adam("convolutional", np.zeros((33, 784)), 0) is None
+
+
+def test_a_convolution_counts_as_the_product_of_its_kernel_and_what_it_sees():
+    model = models.convolutional_autoencoder(seed=0).autoencoder
+    assert training_speed.product_shapes(model) == [
+        (14 * 14, 9 * 1, 16),
+        (7 * 7, 9 * 16, 32),
+        (1, 7 * 7 * 32, 32),
+        (1, 32, 7 * 7 * 32),
+        (7 * 7, 32, 9 * 16),
+        (14 * 14, 16, 9 * 1),
+    ]
+
+
+def test_the_floor_is_measured_with_few_images_since_its_updates_are_all_alike():
+    x = np.zeros((training_speed.MANY, 784), np.float32)
+    assert training_speed.products("shallow", x, 0) is None
+    assert training_speed.products_and_adam("shallow", x, 0) is None
+
+
+def test_memory_of_a_case_does_not_count_what_an_earlier_one_needed(monkeypatch, folder):
+    needed = iter([200, 1])
+
+    def train(epochs):
+        if epochs == DEEP.epochs:
+            np.ones(next(needed) * 2**17)  # of 8 bytes
+
+    monkeypatch.setitem(training_speed.ENTRIES, "book", (lambda *_: (train, None), {}))
+    large, small = (
+        training_speed.measure("book", DEEP, seed=0, folder=folder)["memory"] for _ in range(2)
+    )
+    assert large - small == pytest.approx(199, abs=20)
 
 
 def test_first_epoch_is_not_timed_but_tells_how_long_compiling_takes(monkeypatch, folder):
@@ -139,11 +171,12 @@ def test_more_images_than_there_are_come_from_repeating_them(monkeypatch, tmp_pa
         ("fit on one core", ["1", "1", "1"], 1),
     ],
 )
-def test_settings_are_made_before_tensorflow_reads_them(entry, expected, cores):
-    output = run("--entry", entry).stdout
+@pytest.mark.parametrize(("number", "cases"), [(0, 6), (4, 3)])
+def test_settings_are_made_before_tensorflow_reads_them(entry, expected, cores, number, cases):
+    output = run("--entry", entry, "--seed", str(number), "--folder", "digits").stdout
     cores = len(os.sched_getaffinity(0)) if cores == "all" else cores
     found = {"too late": False, "settings": expected, "cores": cores}
-    assert json.loads(output) == [found] * len(training_speed.CASES)
+    assert json.loads(output) == [found] * cases  # those of many images have fewer rounds
 
 
 def test_unknown_entry_is_an_error_that_lists_the_entries():
@@ -151,6 +184,12 @@ def test_unknown_entry_is_an_error_that_lists_the_entries():
     assert failed.returncode == 2
     assert "--entry: invalid choice: 'guess'" in failed.stderr
     assert "own loop jit on one core" in failed.stderr
+
+
+def test_an_entry_alone_lacks_what_it_should_train():
+    failed = run("--entry", "book", "--seed", "0")
+    assert failed.returncode == 2
+    assert "--entry needs --seed and --folder" in failed.stderr
 
 
 def test_speed_is_compared_with_fit_as_keras_and_tensorflow_come():
@@ -168,6 +207,16 @@ def test_speed_is_compared_with_fit_as_keras_and_tensorflow_come():
     assert (book["lower quartile"], book["epoch (s)"], book["upper quartile"]) == (2, 3, 5)
     assert book["compiling (s)"] == 6
     assert book["memory (MiB)"] == 300
+
+
+def test_the_floor_of_many_images_is_that_of_few_by_the_updates_that_they_take():
+    many = DEEP._replace(images=3_201)  # 101 updates in place of 10
+    rows = training_speed.summarise(
+        results(training_speed.FLOORS[0], [3, 3], loss=None)
+        | results(training_speed.FLOORS[1], [2, 2], loss=None)
+        | results("book", [30.3, 30.3], case=many)
+    )
+    assert [row["times the floor"] for row in rows] == [1.5, 1, 1.5]
 
 
 def test_where_there_is_no_floor_there_is_no_ratio_to_it():
