@@ -3,8 +3,8 @@
 Takes the deep network of the chapters, 784-128-32-128-784, and varies one thing at a time: the
 number of images, the width of its hidden layers, its code size, and how many such networks there
 are, trained by the book's `train` in turn or all of them together in one compiled loop; the number
-also of narrow networks, whose weights all fit close to the processor. Prints the table and writes
-it to growth.csv. The images are the small edition's digits, repeated where there are more.
+also of narrow networks, which take a quarter of the memory. Prints the table and writes it to
+growth.csv. The images are the small edition's digits, repeated where there are more.
 """
 
 from itertools import count

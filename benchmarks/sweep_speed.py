@@ -1,9 +1,9 @@
 """Compare what a sweep takes on one core, on all, and on a Dask cluster on this machine.
 
-Prints the table and writes it to sweep_speed.csv. Each sweep has a process of its own, which
-starts where the first result is still far; with --epochs the program is such a process, and prints
-the seconds. What the machine can give at all is seen by programs that know nothing of each other:
-each has a core and its share of the seeds.
+Prints the table and writes it to sweep_speed.csv. Each sweep has a process of its own; with
+--epochs the program is such a process, and prints the seconds that the call of `sweep` took. What
+the cores can give at all is seen by programs that know nothing of each other: each has a core and
+its share of the seeds, and has loaded all libraries before its clock starts.
 """
 
 import argparse
@@ -28,7 +28,7 @@ ROUNDS = 3
 GRID = {"code_size": [8, 32], "penalty": [0, 1e-3]}
 EPOCHS = [30, 150]
 ALL = joblib.cpu_count()
-SEEDS = 3 * ALL  # as many for each core
+SEEDS = 2 * ALL  # as many for each core
 # What runs the sweep, and in how many processes that train.
 WAYS = {"one core": 1, "all cores": ALL, "Dask": ALL, "programs apart": ALL}
 
@@ -48,7 +48,7 @@ def time_sweep(epochs, seeds, scheduler):
     Returns
     -------
     float
-        Seconds, the start of processes and the compilation included.
+        Seconds, compilation and the processes that the sweep starts itself included.
     """
     from aehelpers.data import load_mnist
     from aehelpers.metrics import bce

@@ -3,6 +3,7 @@
 Each entry has a process of its own, since libraries read their settings once and not all of them
 can be loaded together; with --entry the program is such a process, and prints JSON. Without, it
 takes all entries, in rounds, and summarises them in training_speed.csv. All train on the processor.
+The entries on JAX load TensorFlow as well, since the package does.
 It needs Linux, which keeps a process to a core and says how much memory it has used.
 """
 
@@ -20,6 +21,7 @@ from multiprocessing import get_context
 import os
 from pathlib import Path
 import platform
+from random import Random
 import re
 from statistics import median, quantiles
 import subprocess
@@ -34,7 +36,8 @@ from tqdm import tqdm
 
 # Whatever imports Keras is imported where it is used, after the environment has been set.
 
-SUMMARY = Path(__file__).with_suffix(".csv")
+PROGRAM = Path(__file__)
+SUMMARY = PROGRAM.with_suffix(".csv")
 BATCH_SIZE = 32
 FEW, MANY = 4_000, 60_000
 
@@ -48,13 +51,14 @@ class Case(NamedTuple):
     rounds: int
 
 
+# The two of the deep network begin a round each: their memory is compared in the book.
 CASES = [
-    Case("deep", FEW, epochs=10, rounds=5),
-    Case("shallow", FEW, epochs=10, rounds=5),
-    Case("convolutional", FEW, epochs=2, rounds=5),
-    Case("deep", MANY, epochs=1, rounds=3),
-    Case("shallow", MANY, epochs=1, rounds=3),
-    Case("convolutional", MANY, epochs=1, rounds=3),
+    Case("deep", FEW, epochs=5, rounds=5),
+    Case("deep", MANY, epochs=2, rounds=3),
+    Case("shallow", FEW, epochs=5, rounds=5),
+    Case("shallow", MANY, epochs=2, rounds=3),
+    Case("convolutional", FEW, epochs=2, rounds=3),
+    Case("convolutional", MANY, epochs=1, rounds=2),
 ]
 
 # The ways to train. Each takes the name of a network, images of shape (n, 784) and a seed, and
@@ -149,11 +153,11 @@ def jax_scan(network, x, seed):
         reconstruction, _ = model.stateless_call(weights, fixed, batch, training=True)
         return keras.losses.binary_crossentropy(batch, reconstruction).mean()
 
-    def step(state, batch):
-        value, gradients = jax.value_and_grad(loss)(state[0], images[batch])
-        return optimizer.stateless_apply(state[1], gradients, state[0]), value
+    def epoch(state, images, order):
+        def step(state, batch):
+            value, gradients = jax.value_and_grad(loss)(state[0], images[batch])
+            return optimizer.stateless_apply(state[1], gradients, state[0]), value
 
-    def epoch(state, order):
         state, losses = jax.lax.scan(step, state, order)
         return state, losses.mean()
 
@@ -163,7 +167,8 @@ def jax_scan(network, x, seed):
         parts = model.trainable_variables, optimizer.variables
         state = tuple([variable.value for variable in part] for part in parts)
         for _ in range(epochs):
-            state, mean = epoch(state, rng.permutation(len(x)).reshape(-1, BATCH_SIZE))
+            order = rng.permutation(len(x)).reshape(-1, BATCH_SIZE)
+            state, mean = epoch(state, images, order)
             float(mean)  # waits for the epoch, as a loop does that prints its loss
         for part, values in zip(parts, state, strict=True):
             for variable, value in zip(part, values, strict=True):
@@ -173,7 +178,7 @@ def jax_scan(network, x, seed):
 
 
 def torch_loop(network, x, seed):
-    """PyTorch at its best: no DataLoader, all of Adam in one fused operation."""
+    """PyTorch step by step, but no DataLoader, and all of Adam in one fused operation."""
     import torch
 
     model, images = torch_model(network, seed), torch.from_numpy(x)
@@ -305,19 +310,19 @@ def products(network, x, seed):
 
 
 def products_and_adam(network, x, seed):
-    """The least a step can take: its matrix products, and Adam's reads and writes."""
+    """A yardstick of what an update takes: its matrix products, and Adam's reads and writes."""
     import numpy as np
 
     part = products(network, x, seed)
     if part is None:
         return None
     size = keras_model(network, seed).count_params()
-    weights, gradients, first, second, moments = np.zeros((5, size), np.float32)
+    weights, gradients, first, second = np.ones((4, size), np.float32)
 
-    def adam():  # four arrays are read, three written
+    def adam():  # reads all four arrays, and writes three
         np.add(weights, gradients, out=weights)
-        np.copyto(moments, first)
-        np.copyto(moments, second)
+        np.negative(first, out=first)
+        np.negative(second, out=second)
 
     repeat, (multiply, _) = _repeated(adam, x), part
     return lambda epochs: (multiply(epochs), repeat(epochs)), None
@@ -339,38 +344,36 @@ def _repeated(step, x):
 # Where the package differs from the libraries' own settings, all but the book take theirs. For
 # networks this small one core can be faster than all, so each may try both. An entry on one core
 # may use no other: some libraries start threads whatever they are told.
-_CORES = str(joblib.cpu_count())
+TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
+JAX = {"KERAS_BACKEND": "jax"}
 ALL_CORES = {
     "TF_NUM_INTRAOP_THREADS": "0",
     "TF_NUM_INTEROP_THREADS": "0",
     "TF_ENABLE_ONEDNN_OPTS": "1",
-    "OMP_NUM_THREADS": _CORES,  # PyTorch's
-    "OPENBLAS_NUM_THREADS": _CORES,  # NumPy's
-    "NPROC": _CORES,  # JAX'
     "CUDA_VISIBLE_DEVICES": "-1",
 }
 ONE_CORE = ALL_CORES | {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "NPROC": "1",
+    "OMP_NUM_THREADS": "1",  # PyTorch's
+    "OPENBLAS_NUM_THREADS": "1",  # NumPy's
+    "NPROC": "1",  # JAX'
 }
 
 # Each entry is a way to train and the environment variables that it runs with.
-ENTRIES = {"book": (book, {})}
+ENTRIES = {"book": (book, TENSORFLOW)}
 for _name, _way, _settings in [
-    ("fit", fit, {}),
-    ("fit pipeline", fit_pipeline, {}),
-    ("fit jit 125 steps", partial(fit, jit_compile=True, steps_per_execution=125), {}),
-    ("own loop jit", own_loop, {}),
-    ("JAX fit", fit, {"KERAS_BACKEND": "jax"}),
-    ("JAX fit 125 steps", partial(fit, steps_per_execution=125), {"KERAS_BACKEND": "jax"}),
-    ("JAX scan", jax_scan, {"KERAS_BACKEND": "jax"}),
+    ("fit", fit, TENSORFLOW),
+    ("fit pipeline", fit_pipeline, TENSORFLOW),
+    ("fit jit 125 steps", partial(fit, jit_compile=True, steps_per_execution=125), TENSORFLOW),
+    ("own loop jit", own_loop, TENSORFLOW),
+    ("JAX fit", fit, JAX),
+    ("JAX fit 125 steps", partial(fit, steps_per_execution=125), JAX),
+    ("JAX scan", jax_scan, JAX),
     ("PyTorch", torch_loop, {}),
     ("PyTorch DataLoader", torch_loader, {}),
-    ("products", products, {}),
-    ("products and Adam", products_and_adam, {}),
+    ("products", products, TENSORFLOW),
+    ("products and Adam", products_and_adam, TENSORFLOW),
 ]:
     ENTRIES[f"{_name} on all cores"] = _way, ALL_CORES | _settings
     ENTRIES[f"{_name} on one core"] = _way, ONE_CORE | _settings
@@ -378,12 +381,10 @@ DEFAULT = "fit on all cores"  # what one gets without choosing anything
 FLOORS = ["products and Adam on all cores", "products and Adam on one core"]  # the faster counts
 
 
-def prepare(entry):
-    """Give this process the settings of an entry, before it imports any library."""
-    settings = ENTRIES[entry][1]
-    os.environ.update(settings)
-    if settings.get("NPROC") == "1":
-        use_cores(slice(1))
+def environment(entry):
+    """Put together the environment variables of an entry; of settings it has its own alone."""
+    ours = os.environ.keys() - ONE_CORE.keys()
+    return {name: os.environ[name] for name in ours} | ENTRIES[entry][1]
 
 
 def use_cores(part):
@@ -392,12 +393,14 @@ def use_cores(part):
 
 
 def cases_of_round(number):
-    """List the cases that are measured in a round: the slow ones have fewer."""
-    return [case for case in CASES if number < case.rounds]
+    """List the cases of a round: slow ones have fewer, and in each round another begins."""
+    cases = [case for case in CASES if number < case.rounds]
+    begins = number % len(cases)
+    return cases[begins:] + cases[:begins]
 
 
 def save_digits(folder):
-    """Save the images that the cases train on, and test images, as arrays in a folder.
+    """Save the images that the cases train on, and their test images, as arrays in a folder.
 
     Parameters
     ----------
@@ -412,12 +415,12 @@ def save_digits(folder):
     from aehelpers.data import full_mnist_available, load_mnist
     import numpy as np
 
-    np.save(folder / "test.npy", load_mnist("small").x_test)
     editions = {}
     for images in {case.images for case in CASES}:
         edition = "full" if images > 4_000 and full_mnist_available() else "small"
         digits = load_mnist(edition)
         np.save(folder / f"{images}.npy", np.resize(digits.x_train, (images, 784)))
+        np.save(folder / f"{images} test.npy", digits.x_test)
         editions[images] = edition if images <= len(digits.x_train) else f"{edition} repeated"
     return editions
 
@@ -441,13 +444,14 @@ def measure(entry, case, seed, folder):
     dict or None
         `epoch`, in seconds; `compiling`, the seconds by which the first epoch took longer; `loss`
         on the test digits, in nats a pixel, or None if nothing was trained; `memory`, the most that
-        the process has used meanwhile, in MiB. None if the entry is not made for so many images.
+        the process has used meanwhile, in MiB, with what earlier cases have left. None if the entry
+        is not made for so many images.
     """
     import numpy as np
 
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of memory until now
-    x, x_test = (np.load(folder / f"{name}.npy") for name in (case.images, "test"))
+    x, x_test = (np.load(folder / f"{name}.npy") for name in (case.images, f"{case.images} test"))
     prepared = ENTRIES[entry][0](case.network, x, seed)
     if prepared is None:
         return None
@@ -456,12 +460,12 @@ def measure(entry, case, seed, folder):
     train(1)
     compiled = time.perf_counter()
     train(case.epochs)
-    epoch = (time.perf_counter() - compiled) / case.epochs
+    epoch, memory = (time.perf_counter() - compiled) / case.epochs, peak_memory()
     return {
         "epoch": epoch,
         "compiling": compiled - start - epoch,
         "loss": loss and loss(x_test),
-        "memory": peak_memory(),
+        "memory": memory,
     }
 
 
@@ -471,8 +475,39 @@ def peak_memory():
     return int(peak) / 1024
 
 
+def run(entry, seed, folder):
+    """Measure the cases of a round in a new process, which has the settings of an entry.
+
+    Parameters
+    ----------
+    entry : str
+        One of `ENTRIES`.
+    seed : int
+        The number of the round, too.
+    folder : Path
+        Where `save_digits` has put the images.
+
+    Returns
+    -------
+    list of (Case, dict or None)
+        What `measure` has returned of each.
+    """
+    settings = environment(entry)  # made here, since NumPy reads some as soon as it is imported
+    cores = slice(1) if settings.get("NPROC") == "1" else slice(None)
+    worker = subprocess.run(
+        [sys.executable, PROGRAM, f"--entry={entry}", f"--seed={seed}", f"--folder={folder}"],
+        env=settings,
+        preexec_fn=lambda: use_cores(cores),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return list(zip(cases_of_round(seed), json.loads(worker.stdout), strict=True))
+
+
 def measure_all():
-    """Measure every entry in a new process, in rounds: a slow minute of the machine hits all alike.
+    """Measure all entries in rounds, each in an order of its own: slow minutes hit now one of them,
+    now another, and the medians leave them out.
 
     Returns
     -------
@@ -481,19 +516,17 @@ def measure_all():
         `digits`.
     """
     results = {(case, entry): [] for case in CASES for entry in ENTRIES}
-    rounds = max(case.rounds for case in CASES)
-    progress = tqdm([(seed, entry) for seed in range(rounds) for entry in ENTRIES])
+    plan = []
+    for seed in range(max(case.rounds for case in CASES)):
+        plan += [(seed, entry) for entry in Random(seed).sample(list(ENTRIES), len(ENTRIES))]
+    progress = tqdm(plan)
     with TemporaryDirectory() as folder:
-        # A process of its own: those that are started from one inherit its peak of memory.
+        # A process of its own, since the package changes the environment, which others inherit.
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
             editions = pool.submit(save_digits, Path(folder)).result()
         for seed, entry in progress:
             progress.set_description(entry)
-            options = [f"--entry={entry}", f"--seed={seed}", f"--folder={folder}"]
-            command = [sys.executable, __file__, *options]
-            worker = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            measured = zip(cases_of_round(seed), json.loads(worker.stdout), strict=True)
-            for case, result in measured:
+            for case, result in run(entry, seed, folder):
                 if result:
                     result["digits"] = editions[case.images]
                     results[case, entry].append(result)
@@ -533,7 +566,8 @@ def summarise(results):
                 "times the floor": floor and ratio(seconds, floor * updates(case.images)),
                 "compiling (s)": round(middle(case, entry, "compiling"), 1),
                 "test loss": loss and round(loss, 4),
-                "memory (MiB)": round(middle(case, entry, "memory")),
+                # The least, which is that of the round in which the case was first, if one was.
+                "memory (MiB)": round(min(r["memory"] for r in rounds)),
             }
         )
     return rows
@@ -582,7 +616,6 @@ def main():
     if arguments.entry:
         if arguments.seed is None or arguments.folder is None:
             parser.error("--entry needs --seed and --folder")
-        prepare(arguments.entry)
         with redirect_stdout(sys.stderr):  # whatever libraries have to say
             cases = cases_of_round(arguments.seed)
             result = [measure(case=case, **vars(arguments)) for case in cases]
