@@ -168,6 +168,7 @@ def summarise(seconds):
     -------
     list of dict
     """
+    grid = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in GRID.items())
     rows = []
     for (epochs, way), taken in seconds.items():
         lower, middle, upper = quantiles(taken, method="inclusive")
@@ -176,6 +177,8 @@ def summarise(seconds):
                 "epochs": epochs,
                 "way": way,
                 "processes": WAYS[way],
+                "grid": grid,
+                "seeds": SEEDS,
                 "runs": len(list(product(*GRID.values()))) * SEEDS,
                 "seconds": round(middle, 1),
                 "lower quartile": round(lower, 1),

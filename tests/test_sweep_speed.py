@@ -31,6 +31,7 @@ def test_the_table_is_stored_with_each_way_beside_one_core(monkeypatch, tmp_path
     assert [float(row["upper quartile"]) for row in rows] == [25, 11, 16, 8] * 2
     assert [float(row["times one core"]) for row in rows] == [1, 2, 1.25, 2.5] * 2
     runs = 4 * sweep_speed.SEEDS
+    assert all(row["grid"] == "code_size 8, 32; penalty 0, 0.001" for row in rows)
     assert all(row["runs"] == str(runs) and row["tensorflow"] for row in rows)
 
 
