@@ -3,12 +3,12 @@
 Trains the deep network of the chapters in compiled loops that do ever more of a step: they take the
 batches, then also reconstruct them, then also find the gradients and follow them, then leave that
 to Adam. The last is the book's `train`, which adds Keras. What a part takes is what its loop takes
-more than the one before. Prints the table and writes it to step_parts.csv.
+more than the one before in the same round. Prints the table and writes it to step_parts.csv.
 """
 
 from itertools import count
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 import time
 
 from aehelpers.data import load_mnist
@@ -127,19 +127,20 @@ def measure(runs):
 
 def summarise(seconds):
     """Turn what `measure` returns into the rows of a table, a list of dict."""
-    rows, before = [], 0
+    rows, before = [], [0] * ROUNDS
     for name, rounds in seconds.items():
-        lower, middle, upper = quantiles(rounds, method="inclusive")
+        more = [now - then for now, then in zip(rounds, before, strict=True)]
+        lower, middle, upper = quantiles(more, method="inclusive")
         rows.append(
             {
                 "loop": name,
-                "epoch (s)": round(middle, 4),
+                "epoch (s)": round(median(rounds), 4),
+                "more than before (s)": round(middle, 4),
                 "lower quartile": round(lower, 4),
                 "upper quartile": round(upper, 4),
-                "more than before (s)": round(middle - before, 4),
             }
         )
-        before = middle
+        before = rounds
     return rows
 
 
