@@ -19,6 +19,7 @@ NOISE = tuple(round(0.1 * i, 1) for i in range(11))
 PERCENTS = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 
 _LARGEST = 127  # of eight bits with a sign
+_TAKEN = ("digits", "playground")
 
 
 class PageNetwork:
@@ -49,10 +50,10 @@ class PageNetwork:
     Raises
     ------
     ValueError
-        If the name is no single lower-case word, a layer is not dense, has no biases, weights that
-        are not finite or an activation that the pages do not know, the layers are not in a row,
-        encoder and decoder do not fit each other and the pictures, or the test digits lack one of
-        the ten, are outside of [0, 1] or not as many as their labels.
+        If the name is no single lower-case word or one that pages use, a layer is not dense, has no
+        biases, weights that are not finite or an activation that the pages do not know, the layers
+        are not in a row, encoder and decoder do not fit each other and the pictures, or the test
+        digits lack one of the ten, are outside of [0, 1] or not as many as their labels.
     TypeError
         If a half is no Keras model with one input, or the digits are none.
     """
@@ -60,6 +61,8 @@ class PageNetwork:
     def __init__(self, name, encoder, decoder, digits):
         if not isinstance(name, str) or not (name.isidentifier() and name.islower()):
             raise ValueError(f"name: expected a word in lower case, got {name!r}")
+        if name in _TAKEN:
+            raise ValueError(f"name: expected another than {_TAKEN}, which pages use, got {name!r}")
         for half, model in {"encoder": encoder, "decoder": decoder}.items():
             shape = getattr(model, "input_shape", None)
             if not isinstance(model, keras.Model) or not isinstance(shape, tuple):

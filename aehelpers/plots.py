@@ -180,7 +180,7 @@ def architecture(model):
     Raises
     ------
     TypeError
-        If `model` is no such model, has several inputs or layers that are not dense.
+        If `model` is no such model, has several inputs, or pictures between its layers.
     """
     shape = getattr(model, "input_shape", None)
     if not isinstance(model, keras.Model) or not isinstance(shape, tuple):
@@ -188,7 +188,7 @@ def architecture(model):
             f"model: expected a functional or sequential Keras model with one input, got {model!r}"
         )
     layers = list(_flat_layers(model))
-    if any(len(layer.output.shape) != 2 for layer in layers):
+    if any(len(shape) != 2 for shape in [shape, *(layer.output.shape for layer in layers)]):
         raise TypeError(f"model: expected dense layers, got {model!r} with pictures between some")
     units = [model.input_shape[-1]]
     names = ["input"]

@@ -104,7 +104,9 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
     kept = enumerate(map(keep.read, runs)) if keep else ()
     outcomes = {i: result for i, result in kept if result is not None}
     missing = [(i, run) for i, run in enumerate(runs) if i not in outcomes]
-    if keep and missing:
+    if not missing:  # needs neither a folder that can be written nor a scheduler
+        return _table(runs, outcomes)
+    if keep:
         keep.check_writable()
     with Progress(len(missing), "run") as progress, _calls(scheduler) as call_all:
         for i, outcome in call_all(function, identity, missing):
@@ -321,11 +323,12 @@ def _identity(value, within=()):
     if isinstance(value, type | BuiltinFunctionType) and _is_installed(value.__module__):
         return [value.__qualname__, *_module(value.__module__)]
     if isinstance(value, FunctionType):
-        module = value.__globals__.get("__name__")  # a function that wraps another has that one's
-        if _is_installed(module):
-            return [value.__qualname__, *_module(module)]
         if value in within:  # it calls itself, perhaps through others
             return ["within", within.index(value)]
+        module = value.__globals__.get("__name__")  # a function that wraps another has that one's
+        if _is_installed(module):  # which may wrap one that is not, as a context manager's does
+            wrapped = _identity(getattr(value, "__wrapped__", None), (*within, value))
+            return [value.__qualname__, *_module(module), wrapped]
         return [_code(value.__code__), _identity(_used_by(value), (*within, value))]
     raise TypeError(
         f"function, grid: with a folder, expected functions and settings that use functions, "

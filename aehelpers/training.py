@@ -123,11 +123,11 @@ def train(
             order = tf.constant(order_rng.permutation(len(x)).astype(np.int32))
             return compiled.train(model, epoch_inputs, targets, order, watched)
 
-        validate = [_Validate(compiled, held_out)] if held_out else []
+        validate = [_Validate(compiled, held_out, watched)] if held_out else []
         # `fit` keeps the books: of its data it only ever sees one image, so that it takes one
         # step an epoch, and calls this function for the step.
         model.train_function = train_epoch
-        return model.fit(
+        history = model.fit(
             _one_image_for_ever(x, y),
             epochs=epochs,
             steps_per_epoch=1,
@@ -135,6 +135,9 @@ def train(
             verbose=0,
             callbacks=[*validate, _StopWhenNotFinite(), *callbacks, _Report(progress, epochs)],
         )
+    # `fit` has done this to the weights of before: an optimizer may put their averages in place.
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    return history
 
 
 def _check_model(model):
@@ -240,9 +243,13 @@ class _CompiledEpoch:
             self._store(model)
         return self._results(model)
 
-    def evaluate(self, model, x, y):
+    def evaluate(self, model, x, y, watched):
+        if watched:
+            self._load(model)
         self.engine.reset_metrics()
         self._evaluate(x, y)
+        if watched:  # an evaluation may draw random numbers
+            self._store(model)
         return self._results(model)
 
     def _train_epoch(self, x, y, order):
@@ -274,7 +281,7 @@ class _CompiledEpoch:
 
 def _convolves(model):
     # XLA turns the gradients of a convolution into matrix products, but not inside a loop: there
-    # they are ten times slower than TensorFlow's own. Only kernels have more than two axes.
+    # they are ten times slower than TensorFlow's own. More than two axes are mostly theirs.
     return any(len(weights.shape) > 2 for weights in model.weights)
 
 
@@ -354,13 +361,14 @@ def _network_without_weights(model):
 class _Validate(keras.callbacks.Callback):
     """Adds the loss on held-out data to what all other callbacks are told of an epoch."""
 
-    def __init__(self, compiled, held_out):
+    def __init__(self, compiled, held_out, watched):
         super().__init__()
         self.compiled = compiled
         self.held_out = [tf.constant(array) for array in held_out]
+        self.watched = watched
 
     def on_epoch_end(self, epoch, logs=None):
-        results = self.compiled.evaluate(self.model, *self.held_out)
+        results = self.compiled.evaluate(self.model, *self.held_out, self.watched)
         logs |= {f"val_{name}": float(value) for name, value in results.items()}
 
 

@@ -99,9 +99,18 @@ def test_the_table_has_every_locked_package_with_its_licence():
     assert "unknown" not in licence.values()
 
 
+def test_a_table_without_what_is_not_installed_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(licences, "TABLE", tmp_path / "licences.csv")
+    monkeypatch.setattr(licences, "PURPOSES", {"benchmark": ("requirements.txt", [])})
+    with pytest.raises(SystemExit, match="needed for benchmark is not installed; call make audit"):
+        licences.main()
+    assert not licences.TABLE.exists()
+
+
 def test_a_licence_that_is_not_allowed_ends_with_an_error_that_names_it(tmp_path):
     program = (
         "import licences, pathlib; licences.TABLE = pathlib.Path('licences.csv'); "
+        "licences.PURPOSES = {'book': licences.PURPOSES['book']}; "
         "licences.ALLOWED -= {'MIT-CMU'}; licences.main()"
     )
     run = subprocess.run(

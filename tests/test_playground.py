@@ -194,6 +194,7 @@ def test_the_stored_errors_are_percentiles_of_test_errors_under_noise(shown, dig
         ("Tiny network", "relu", "name: expected a word in lower case, got 'Tiny network'"),
         ("tiny network", "relu", "name: expected a word in lower case, got 'tiny network'"),
         ("Tiny", "relu", "name: expected a word in lower case, got 'Tiny'"),
+        ("digits", "relu", "name: expected another than .*, which pages use, got 'digits'"),
         ("tiny", "gelu", "encoder: expected dense layers .* with activation gelu"),
     ],
 )
@@ -286,6 +287,16 @@ def test_an_unknown_network_or_figure_fails_the_build_and_is_named(tmp_path, sho
     assert run.returncode != 0
     assert "index.md:3: ERROR: playground: no cell shows 'none', only ['tiny']" in run.stderr
     assert "expected a cell of chapter.ipynb that draws, one of [], got 'b'" in run.stderr
+
+
+def test_two_networks_of_one_name_are_an_error_that_names_both_notebooks(tmp_path, shown):
+    output = new_output("display_data", shown._repr_mimebundle_())
+    cell = new_code_cell("shown", outputs=[output], execution_count=1)
+    paths = [tmp_path / name for name in ("one.ipynb", "two.ipynb")]
+    for path in paths:
+        nbformat.write(new_notebook(cells=[cell]), path)
+    with pytest.raises(ValueError, match=r"two.ipynb: there is a network 'tiny' in one.ipynb"):
+        read_networks(paths)
 
 
 def test_only_pages_with_a_playground_load_its_files_which_weigh_less_than_a_megabyte(html):

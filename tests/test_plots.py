@@ -1,5 +1,6 @@
 from aehelpers import plots
 from aehelpers.models import deep_autoencoder
+import keras
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -198,6 +199,9 @@ def test_a_history_and_a_model_that_are_none_are_refused_by_name():
     for model in (3, type("Alike", (), {"input_shape": (None, 784)})()):
         with pytest.raises(TypeError, match=r"model: expected .* Keras model with one input, got"):
             plots.architecture(model)
+    flattened = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(32)]
+    with pytest.raises(TypeError, match=r"model: expected dense layers, got .* with pictures"):
+        plots.architecture(keras.Sequential(flattened))
 
 
 def test_there_are_as_many_histories_as_colours_at_most_and_references_are_finite():

@@ -1,7 +1,6 @@
 """Sweeps: one table from all cores and from a Dask cluster alike, and nothing lost on the way."""
 
 from collections import Counter
-from contextlib import suppress
 import functools
 import importlib
 import json
@@ -254,6 +253,21 @@ def test_a_function_that_wraps_one_of_a_package_is_not_taken_for_that(run_with_f
         assert table["twice"].tolist() == [factor, 2 * factor, 3 * factor]
 
 
+def test_a_sweep_whose_runs_are_all_kept_asks_no_scheduler(run_with_folder):
+    table, _ = run_with_folder()
+    function, kept = noted(str(run_with_folder.notes)), run_with_folder.kept
+    nobody = "tcp://127.0.0.1:1"
+    again = sweep(function, {"size": [1, 2, 3]}, [0], folder=kept, scheduler=nobody)
+    pd.testing.assert_frame_equal(again, table)
+
+
+def test_a_function_that_one_of_a_package_wraps_is_told_apart(run_with_folder):
+    for factor in (1, 2):
+        function = np.errstate(all="ignore")(lambda size, seed, f=factor: {"twice": f * size})
+        table, _ = run_with_folder(function)
+        assert table["twice"].tolist() == [factor, 2 * factor, 3 * factor]
+
+
 def test_where_a_function_stands_is_no_part_of_it(run_with_folder):
     for lines in range(2):
         found = {"__name__": __name__}
@@ -288,8 +302,13 @@ def test_a_module_that_changed_is_not_run_as_it_was_before(run_with_folder, tmp_
     assert run_with_folder(module.function)[0]["twice"].tolist() == [1, 2, 3]
     file.write_text("def function(size, seed):\n    return {'twice': 2 * size}\n")
     importlib.reload(module)
-    with suppress(SweepError):  # of processes that have it as it was before
+    failed = []
+    try:
         assert run_with_folder(module.function)[0]["twice"].tolist() == [2, 4, 6]
+    except SweepError as error:  # of processes that have it as it was before
+        _, *failed = str(error).splitlines()
+    for line in failed:
+        assert "another version of the function" in line
     del sys.modules["experiment"]
 
 

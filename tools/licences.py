@@ -143,6 +143,9 @@ def rows():
 
 def main():
     """Write the table; exit with 1 if the book needs a licence in it that is not allowed."""
+    missing = [purpose for purpose, (_, path) in PURPOSES.items() if not path]
+    if missing:
+        sys.exit(f"What is needed for {', '.join(missing)} is not installed; call make audit")
     listed = rows()
     replace_table(TABLE, [("package", "licence", "needed for"), *listed])
     problems = [row for row in listed if row[2] == "book" and refused(row[1])]

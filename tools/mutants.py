@@ -112,7 +112,8 @@ def run(module, most=None, resume=False):
             try:
                 _cosmic_ray(copy, "baseline", config)
                 _cosmic_ray(copy, "exec", config, session)
-                if tests.poll() is not None:
+                if tests.poll() is not None:  # those after that do not count as killed
+                    session.unlink()
                     raise RuntimeError(f"{module}: the tests' process is gone, see {log}")
             finally:
                 tests.terminate()

@@ -71,6 +71,11 @@ def read_networks(notebooks):
     -------
     dict of str to StoredNetwork
         By name, in the order of the notebooks.
+
+    Raises
+    ------
+    ValueError
+        If two networks have one name.
     """
     found = {}
     for path in notebooks:
@@ -89,7 +94,12 @@ def read_networks(notebooks):
         }
         for _, data in outputs:
             if NETWORK in data:
-                found[data[NETWORK]["name"]] = StoredNetwork(data[NETWORK], path, pictures)
+                name = data[NETWORK]["name"]
+                if name in found:
+                    raise ValueError(
+                        f"{path.name}: there is a network {name!r} in {found[name].notebook.name}"
+                    )
+                found[name] = StoredNetwork(data[NETWORK], path, pictures)
     return found
 
 
