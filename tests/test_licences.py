@@ -10,9 +10,9 @@ import tomllib
 from types import SimpleNamespace
 
 from conftest import ROOT
+from files import read_table
 import licences
 import pytest
-from refresh import read_table
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ABOUT = (ROOT / "book" / "about.md").read_text()

@@ -8,11 +8,12 @@ import subprocess
 import sys
 
 from conftest import ROOT
+from files import read_table
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from outputs import code_cells, Tolerance
 import pytest
-from refresh import read_table, refresh
+from refresh import refresh
 import spread
 
 TOOLS = ROOT / "tools"

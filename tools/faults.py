@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 import time
 import tomllib
 
+from files import read_table, replace_table, ROOT
 from joblib import delayed, Parallel
 import nbformat
 from outputs import code_cells
-from refresh import read_table, replace_table, ROOT
 from suite import copy_repository, run_tests
 
 FAULTS = ROOT / "tests" / "faults.toml"

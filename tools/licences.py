@@ -8,7 +8,7 @@ from importlib.metadata import distributions
 import re
 import sys
 
-from refresh import replace_table, ROOT
+from files import replace_table, ROOT
 
 TABLE = ROOT / "licences.csv"
 

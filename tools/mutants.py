@@ -17,7 +17,7 @@ import subprocess
 import sys
 from tempfile import TemporaryDirectory
 
-from refresh import read_table, replace_table, ROOT
+from files import read_table, replace_table, ROOT
 from suite import copy_repository
 
 TABLE = ROOT / "benchmarks" / "mutants.csv"

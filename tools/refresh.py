@@ -2,14 +2,13 @@
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
-import csv
-import io
 import os
 from pathlib import Path
 import subprocess
 import sys
 import time
 
+from files import replace, ROOT
 import joblib
 from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
@@ -18,7 +17,6 @@ import nbformat
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
 from outputs import drop_empty
 
-ROOT = Path(__file__).resolve().parent.parent
 _KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -124,54 +122,6 @@ def write(notebook, path):
         return False
     replace(path, text)
     return True
-
-
-def replace(path, text):
-    """Write a file as a whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-    text : str
-    """
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def read_table(path):
-    """Read the rows of a CSV file that `replace_table` wrote.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    list of list of str
-        Without the names of the columns; empty if there is no such file yet.
-    """
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))[1:]
-
-
-def replace_table(path, rows):
-    """Write a CSV file as a whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-    rows : iterable of sequence
-        The names of the columns first.
-    """
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows(rows)
-    replace(path, table.getvalue())
 
 
 def refresh(path):

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal, ROUND_UP
 import sys
 
+from files import read_table, replace_table, ROOT
 import joblib
 import nbformat
 from outputs import (
@@ -19,7 +20,7 @@ from outputs import (
     split_numbers,
     Tolerance,
 )
-from refresh import execute, notebook_arguments, read_table, replace_table, ROOT, write
+from refresh import execute, notebook_arguments, write
 
 _NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
 
