@@ -53,9 +53,9 @@ class Case(NamedTuple):
 
 # The two of the deep network begin a round each: their memory is compared in the book.
 CASES = [
-    Case("deep", FEW, epochs=5, rounds=5),
+    Case("deep", FEW, epochs=10, rounds=3),
     Case("deep", MANY, epochs=2, rounds=3),
-    Case("shallow", FEW, epochs=5, rounds=5),
+    Case("shallow", FEW, epochs=10, rounds=3),
     Case("shallow", MANY, epochs=2, rounds=3),
     Case("convolutional", FEW, epochs=2, rounds=3),
     Case("convolutional", MANY, epochs=1, rounds=2),
