@@ -266,4 +266,8 @@ def test_the_table_on_record_has_every_entry_and_all_learned_as_much_as_the_book
     cases = [(case.network, case.images) for case in training_speed.CASES]
     assert losses.keys() == {(case, entry) for case in cases for entry in trained}
     for (case, entry), loss in losses.items():
-        assert loss == pytest.approx(losses[case, "book"], rel=0.04), (case, entry)
+        # After three epochs of few images convolutions still learn fast: the order of the images
+        # alone moves a median of three rounds by 2.7 % (standard deviation, 18 runs), so the ratio
+        # of two by 3.8 %; an epoch less raises it by 38 %.
+        allowed = 0.12 if case == ("convolutional", training_speed.FEW) else 0.04
+        assert loss == pytest.approx(losses[case, "book"], rel=allowed), (case, entry)
