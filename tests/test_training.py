@@ -292,7 +292,9 @@ def test_a_callback_that_does_nothing_changes_nothing():
 def test_validation_sees_what_a_callback_did_to_the_weights_after_the_last_batch():
     model = shallow_autoencoder(8, seed=0).autoencoder
     zeros = [np.zeros_like(weights) for weights in model.get_weights()]
-    clear = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: model.set_weights(zeros))
+    clear = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: model.set_weights(zeros)
+    )
     validated = {"validation_data": (IMAGES, IMAGES), "callbacks": [clear]}
     run = train(model, IMAGES, epochs=1, seed=0, **validated)
     assert run.history["val_loss"] == pytest.approx([np.log(2)], rel=1e-5)  # of grey pictures
