@@ -1,6 +1,7 @@
 """Sweeps: one table from all cores and from a Dask cluster alike, and nothing lost on the way."""
 
 from collections import Counter
+from contextlib import contextmanager
 import functools
 import importlib
 import json
@@ -263,7 +264,15 @@ def test_a_sweep_whose_runs_are_all_kept_asks_no_scheduler(run_with_folder):
 
 def test_a_function_that_one_of_a_package_wraps_is_told_apart(run_with_folder):
     for factor in (1, 2):
-        function = np.errstate(all="ignore")(lambda size, seed, f=factor: {"twice": f * size})
+
+        @contextmanager
+        def lent(factor=factor):
+            yield factor
+
+        def function(size, seed, lent=lent):
+            with lent() as factor:
+                return {"twice": factor * size}
+
         table, _ = run_with_folder(function)
         assert table["twice"].tolist() == [factor, 2 * factor, 3 * factor]
 
