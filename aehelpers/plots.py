@@ -188,7 +188,8 @@ def architecture(model):
             f"model: expected a functional or sequential Keras model with one input, got {model!r}"
         )
     layers = list(_flat_layers(model))
-    if any(len(shape) != 2 for shape in [shape, *(layer.output.shape for layer in layers)]):
+    shapes = [shape, *(layer.output.shape for layer in layers)]
+    if any(len(shape) != 2 for shape in shapes):
         raise TypeError(f"model: expected dense layers, got {model!r} with pictures between some")
     units = [model.input_shape[-1]]
     names = ["input"]

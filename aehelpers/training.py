@@ -235,20 +235,17 @@ class _CompiledEpoch:
             model.train_function = None
 
     def train(self, model, x, y, order, watched):
+        return self._call(self._train, model, watched, x, y, order)
+
+    def evaluate(self, model, x, y, watched):
+        return self._call(self._evaluate, model, watched, x, y)
+
+    def _call(self, function, model, watched, *arguments):
         if watched:  # callbacks may change the model, and look at it
             self._load(model)
         self.engine.reset_metrics()
-        self._train(x, y, order)
-        if watched:
-            self._store(model)
-        return self._results(model)
-
-    def evaluate(self, model, x, y, watched):
-        if watched:
-            self._load(model)
-        self.engine.reset_metrics()
-        self._evaluate(x, y)
-        if watched:  # an evaluation may draw random numbers
+        function(*arguments)
+        if watched:  # an evaluation, too, may draw random numbers
             self._store(model)
         return self._results(model)
 

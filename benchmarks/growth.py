@@ -149,13 +149,14 @@ def cases():
     return prepared
 
 
-def measure(prepared):
+def measure(prepared, rounds=ROUNDS):
     """Time all cases in rounds: a slow minute of the machine hits all alike.
 
     Parameters
     ----------
     prepared : dict
-        From `cases`. Each is trained for an epoch first, in which it compiles.
+        As from `cases`. Each is trained for an epoch first, in which it compiles.
+    rounds : int
 
     Returns
     -------
@@ -165,7 +166,7 @@ def measure(prepared):
     for run, _ in tqdm(prepared.values(), "compiling"):
         run(1)
     seconds = {case: [] for case in prepared}
-    for _ in tqdm(range(ROUNDS), "timing"):
+    for _ in tqdm(range(rounds), "timing"):
         for case, (run, epochs) in prepared.items():
             start = time.perf_counter()
             run(epochs)

@@ -6,19 +6,16 @@ to Adam. The last is the book's `train`, which adds Keras. What a part takes is 
 more than the one before in the same round. Prints the table and writes it to step_parts.csv.
 """
 
-from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
-import time
 
 from aehelpers.data import load_mnist
 from aehelpers.models import deep_autoencoder
-from aehelpers.training import train
+from growth import in_turn, measure
 import keras
 import numpy as np
 from tabulate import tabulate
 import tensorflow as tf
-from tqdm import tqdm
 from training_speed import BATCH_SIZE, machine, write_summary
 
 SUMMARY = Path(__file__).with_suffix(".csv")
@@ -95,36 +92,6 @@ def compiled_loop(part, model, x):
     return run
 
 
-def by_train(model, x):
-    """Do the same by the book's `train`: a callable that takes a number of epochs."""
-    seeds = count()
-    return lambda epochs: train(model, x, epochs=epochs, seed=next(seeds), batch_size=BATCH_SIZE)
-
-
-def measure(runs):
-    """Time an epoch of each loop in rounds: a slow minute of the machine hits all alike.
-
-    Parameters
-    ----------
-    runs : dict of str to callable
-        Each takes a number of epochs. One epoch goes before, in which it compiles.
-
-    Returns
-    -------
-    dict of str to list of float
-        Seconds an epoch in each round.
-    """
-    for run in runs.values():
-        run(1)
-    seconds = {name: [] for name in runs}
-    for _ in tqdm(range(ROUNDS)):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run(EPOCHS)
-            seconds[name].append((time.perf_counter() - start) / EPOCHS)
-    return seconds
-
-
 def summarise(seconds):
     """Turn what `measure` returns into the rows of a table, a list of dict."""
     rows, before = [], [0] * ROUNDS
@@ -157,8 +124,8 @@ def main():
         name: compiled_loop(part, deep_autoencoder(seed=0).autoencoder, x)
         for name, part in parts.items()
     }
-    runs["train"] = by_train(deep_autoencoder(seed=0).autoencoder, x)
-    rows = summarise(measure(runs))
+    runs["train"] = in_turn([deep_autoencoder(seed=0)], x)
+    rows = summarise(measure({name: (run, EPOCHS) for name, run in runs.items()}, ROUNDS))
     write_summary(rows, machine("keras", "tensorflow"), SUMMARY)
     print(tabulate(rows, "keys"))
 

@@ -1,6 +1,7 @@
 """What several tests need: the pages, a browser to look at them, and patience."""
 
 from contextlib import ExitStack
+import csv
 import fcntl
 import json
 import os
@@ -102,3 +103,10 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def rows_of_only_table(folder):
+    """Read the rows of the CSV file in a folder that holds nothing else, a list of dict."""
+    (path,) = folder.iterdir()
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,9 +1,9 @@
 """Tests of the benchmark of growth: what is trained together learns what it would alone."""
 
-import csv
 import itertools
 
 from aehelpers.data import load_mnist
+from conftest import rows_of_only_table
 import growth
 import keras
 import numpy as np
@@ -89,9 +89,7 @@ def test_the_table_gives_the_time_of_one_network_and_is_stored(monkeypatch, tmp_
     monkeypatch.setattr(growth, "measure", lambda _: measured)
     monkeypatch.setattr(growth, "SUMMARY", tmp_path / "growth.csv")
     growth.main()
-    (path,) = tmp_path.iterdir()
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of_only_table(tmp_path)
     figures = ["epoch of a network (s)", "lower quartile", "upper quartile"]
     assert [[float(row[name]) for name in figures] for row in rows] == [[3, 2, 4], [2, 1, 3]]
     assert rows[0]["keras"] == keras.__version__

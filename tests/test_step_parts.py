@@ -1,10 +1,9 @@
 """Tests of the benchmark of a step's parts: each loop does what it says, and no more."""
 
-import csv
-
 from aehelpers.data import load_mnist
 from aehelpers.metrics import bce
 from aehelpers.models import dense_autoencoder
+from conftest import rows_of_only_table
 import keras
 import numpy as np
 import pytest
@@ -52,12 +51,10 @@ def test_a_loop_that_trains_does_what_fit_does_with_its_optimizer(part, name, di
 def test_the_table_has_what_each_part_adds_and_is_stored(monkeypatch, tmp_path):
     measured = {"batches": [1, 2, 3, 40, 0], "loss": [5, 5, 5, 6, 7], "train": [9, 9, 9, 9, 9]}
     monkeypatch.setattr(step_parts, "ROUNDS", 5)
-    monkeypatch.setattr(step_parts, "measure", lambda _: measured)
+    monkeypatch.setattr(step_parts, "measure", lambda *_: measured)
     monkeypatch.setattr(step_parts, "SUMMARY", tmp_path / "parts.csv")
     step_parts.main()
-    (path,) = tmp_path.iterdir()
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of_only_table(tmp_path)
     assert [row["loop"] for row in rows] == list(measured)
     assert [float(row["epoch (s)"]) for row in rows] == [2, 5, 9]
     assert [float(row["more than before (s)"]) for row in rows] == [2, 3, 4]

@@ -1,10 +1,10 @@
 """Tests of the benchmark of sweeps: what it measures is a sweep, and what it shows is compared."""
 
 from contextlib import nullcontext
-import csv
 import subprocess
 import sys
 
+from conftest import rows_of_only_table
 import pytest
 import sweep_speed
 
@@ -23,9 +23,7 @@ def test_the_table_is_stored_with_each_way_beside_one_core(monkeypatch, tmp_path
     monkeypatch.setattr(sweep_speed, "SUMMARY", tmp_path / "speed.csv")
     monkeypatch.setattr(sys, "argv", ["sweep_speed.py"])
     sweep_speed.main()
-    (path,) = tmp_path.iterdir()
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of_only_table(tmp_path)
     assert [row["epochs"] for row in rows] == ["2"] * 4 + ["4"] * 4
     assert [float(row["seconds"]) for row in rows] == [20, 10, 16, 8] * 2
     assert [float(row["upper quartile"]) for row in rows] == [25, 11, 16, 8] * 2
