@@ -1,6 +1,7 @@
 """Networks that the pages run themselves: a cell shows one, the build collects it."""
 
 from base64 import b64encode
+from functools import reduce
 
 from aehelpers.checks import check_numbers, check_range
 from aehelpers.data import Digits
@@ -52,8 +53,9 @@ class PageNetwork:
     ValueError
         If the name is no single lower-case word or one that pages use, a layer is not dense, has no
         biases, weights that are not finite or an activation that the pages do not know, the layers
-        are not in a row, encoder and decoder do not fit each other and the pictures, or the test
-        digits lack one of the ten, are outside of [0, 1] or not as many as their labels.
+        are not in a row or one is used again, encoder and decoder do not fit each other and the
+        pictures, or the test digits lack one of the ten, are outside of [0, 1] or not as many as
+        their labels.
     TypeError
         If a half is no Keras model with one input, or the digits are none.
     """
@@ -112,11 +114,11 @@ class PageNetwork:
 
 
 def _rounded(half, model):
+    # Sums and the like of outputs are operations, but no layers.
+    operations = getattr(model, "operations", model.layers)
+    row = [layer for layer in operations if not isinstance(layer, keras.layers.InputLayer)]
     layers = []
-    # Sums and the like of outputs are operations, but no layers. Dense layers alone are in a row.
-    for layer in getattr(model, "operations", model.layers):
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
+    for layer in row:
         activation = getattr(getattr(layer, "activation", None), "__name__", None)
         if not isinstance(layer, keras.layers.Dense) or activation not in ACTIVATIONS:
             raise ValueError(
@@ -137,6 +139,10 @@ def _rounded(half, model):
                 "biases": biases,
             }
         )
+    # Dense layers alone are in a row, unless one is used again.
+    x = np.random.default_rng(0).random((4, *model.input_shape[1:]), np.float32)
+    if not np.allclose(reduce(lambda values, layer: layer(values), row, x), model(x)):
+        raise ValueError(f"{half}: expected each layer used once, got outputs that differ")
     return layers
 
 

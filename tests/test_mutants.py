@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import mutants
+import pytest
 
 
 def rows(path):
@@ -132,6 +133,13 @@ def test_explanations_stay_with_their_mutants_and_new_survivors_want_one(tmp_pat
         "letters,9,9,8,1,88.9%",
         "numbers,9,9,7,2,77.8%",
     ]
+
+
+def test_a_module_without_a_mutant_to_try_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["mutants.py", "--most", "0"])
+    with pytest.raises(SystemExit):
+        mutants.main()
+    assert "--most: expected at least 1, got 0" in capsys.readouterr().err
 
 
 # The process that has the tests ready

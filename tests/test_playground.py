@@ -239,6 +239,18 @@ def test_a_layer_that_is_not_dense_is_refused_even_if_the_pages_know_its_activat
         export.PageNetwork("tiny", network.encoder, decoder, digits)
 
 
+def test_a_layer_that_is_used_twice_is_refused(digits):
+    encoder = dense_autoencoder((), 4, seed=0).encoder
+    again = keras.layers.Dense(4, activation="relu")
+    picture = keras.layers.Dense(784, activation="sigmoid")
+    decoder = keras.Sequential([keras.Input((4,)), again, picture])
+    export.PageNetwork("tiny", encoder, decoder, digits)
+    code = keras.Input((4,))
+    decoder = keras.Model(code, picture(again(again(code))))
+    with pytest.raises(ValueError, match="decoder: expected each layer used once"):
+        export.PageNetwork("tiny", encoder, decoder, digits)
+
+
 def test_a_unit_without_weights_keeps_none(digits):
     network = dense_autoencoder((), 4, seed=0)
     kernel, biases = network.encoder.layers[1].get_weights()

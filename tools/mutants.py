@@ -258,6 +258,8 @@ def main():
     options = parser.parse_args()
     if unknown := set(options.modules) - set(module_names()):
         parser.error(f"no such module in aehelpers: {', '.join(sorted(unknown))}")
+    if options.most is not None and options.most < 1:
+        parser.error(f"--most: expected at least 1, got {options.most}")
     unexplained = []
     for module in options.modules or module_names():
         row, survivors = outcome(run(module, options.most, options.resume), module)
