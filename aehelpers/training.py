@@ -33,8 +33,8 @@ def train(
     time goes into these calls. Here one call runs Keras' own training step over all batches of an
     epoch. XLA compiles all of it or, if there are convolutions, which it would slow down in a loop,
     the single step. The weights equal those of `fit` over the same batches, the short last one
-    included, after ``compile(jit_compile=True)``. Models that differ only in their weights share one
-    compilation.
+    included, after ``compile(jit_compile=True)``. Models that differ only in their weights share
+    one compilation.
 
     Parameters
     ----------

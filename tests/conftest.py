@@ -12,9 +12,14 @@ import sys
 import time
 from urllib.parse import urlsplit
 
+from aehelpers.data import MNIST_VARIABLE
+import joblib
+import matplotlib.pyplot as plt
 from playwright.sync_api import Error
 import pytest
 from screenshots import chromium, is_missing
+
+pytest.register_assert_rewrite("made_up")  # it asserts, and is no test itself
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -103,6 +108,17 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.fixture
+def alone(tmp_path, monkeypatch):
+    """A home without caches, sweeps in this process, and no figure left open."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in (MNIST_VARIABLE, "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with joblib.parallel_config("sequential"):
+        yield
+    plt.close("all")
 
 
 def rows_of_only_table(folder):

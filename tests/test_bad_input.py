@@ -1,86 +1,49 @@
-"""Every helper with input that Hypothesis makes up, good and bad, and in bad surroundings."""
+"""Every helper with input that Hypothesis makes up, good and bad."""
 
-from contextlib import contextmanager, suppress
 from copy import deepcopy
 import importlib
 import inspect
-from itertools import pairwise, product
-import os
-from pathlib import Path
 import pkgutil
 import re
-import resource
-import subprocess
-import tempfile
 from typing import Any, NamedTuple
 
 import aehelpers
 from aehelpers import checks, claims, data, metrics, models, playground, plots, progress, training
 from aehelpers import sweep as sweeps
-from bs4 import BeautifulSoup
-from hypothesis import find, given, HealthCheck, Phase, settings
+from hypothesis import find, given, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as stn
-import joblib
 import keras
+from made_up import (
+    arrays,
+    assert_same,
+    content,
+    dense,
+    differ,
+    grids,
+    MADE_UP,
+    measured,
+    pairs,
+    reals,
+    seeds,
+    small,
+    trained,
+    units,
+)
 import matplotlib as mpl
 import matplotlib.pyplot as plt
-import nbformat
-from nbformat.v4 import new_code_cell, new_notebook
 import numpy as np
-import pandas as pd
 import pytest
-import refresh
-from scipy.special import entr
-from test_data import content as ten_digits
 
 mpl.use("agg")
-MADE_UP = settings(
-    max_examples=20,
-    derandomize=True,  # the same examples each time, as everything in the book
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-FEW = settings(MADE_UP, max_examples=3)
-
-
-@pytest.fixture(autouse=True)
-def _alone(tmp_path, monkeypatch):
-    """A home without caches, sweeps in this process, and no figure left open."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in (data.MNIST_VARIABLE, "KERAS_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    with joblib.parallel_config("sequential"):
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 # ---- Good arguments ----
-
-small = st.integers(1, 5)
-seeds = st.integers(0, 2**32 - 1)
-units = st.floats(0, 1, width=32)
-reals = st.floats(-100, 100, width=32)
-
-
-def arrays(shape, elements=reals):
-    """Arrays of float32, so that float64 holds the same numbers."""
-    return stn.arrays(np.float32, shape, elements=elements)
 
 
 def pictures(n=3):
     """Pictures of 784 pixels; drawn from a seed, since drawing each pixel takes long."""
     return seeds.map(lambda seed: np.random.default_rng(seed).random((n, 784), np.float32))
-
-
-def pairs(first, second, elements):
-    """Two arrays of one shape, by their names."""
-    return st.tuples(small, small).flatmap(
-        lambda shape: st.fixed_dictionaries(
-            {first: arrays(shape, elements), second: arrays(shape, elements)}
-        )
-    )
 
 
 def sets(**others):
@@ -90,11 +53,6 @@ def sets(**others):
             {"train": arrays((4, pixels)), "images": arrays((2, pixels)), **others}
         )
     )
-
-
-def differ(arguments):
-    target = arguments["target"]
-    return (target != target[0]).any()
 
 
 class History(NamedTuple):
@@ -112,30 +70,8 @@ def tables(shape):
     return st.dictionaries(labels, arrays(shape), min_size=1, max_size=3)
 
 
-def measured(size, rate, seed):
-    return {"loss": size * rate + seed, "kind": "even" if size % 2 == 0 else "odd"}
-
-
-grids = st.fixed_dictionaries(
-    {
-        "size": st.lists(st.integers(-9, 9), min_size=1, max_size=3),
-        "rate": st.lists(reals, min_size=1, max_size=2),
-    }
-)
-
-
 class Sizes(tuple):
     """Those of the layers of a network, which is built for the call: drawing may not use a seed."""
-
-
-def dense(*sizes, activation="sigmoid", optimizer="adam", loss="binary_crossentropy", **options):
-    """A compiled network of dense layers in a row."""
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input(sizes[:1])])
-    for size in sizes[1:]:
-        model.add(keras.layers.Dense(size, activation=activation, **options))
-    model.compile(optimizer=optimizer, loss=loss)
-    return model
 
 
 def two_inputs():
@@ -204,29 +140,7 @@ def held_otherwise(value, draw):
     return value
 
 
-# ---- What a call gives, as something that can be compared ----
-
-
-def content(found):
-    if isinstance(found, keras.Model):
-        return found.get_weights()
-    if isinstance(found, keras.Layer):
-        return found.get_config() | {"name": None}
-    if isinstance(found, playground.PageNetwork):
-        return content(found._repr_mimebundle_())
-    if isinstance(found, pd.DataFrame):
-        return found.to_dict("list")
-    if isinstance(found, claims.Verdict):
-        return found._repr_html_()
-    if isinstance(found, dict):
-        return {name: content(it) for name, it in found.items()}
-    if isinstance(found, list | tuple):
-        return [content(it) for it in found]
-    if isinstance(found, np.generic):
-        return found.item()
-    if found is None or isinstance(found, np.ndarray | bool | int | float | str):
-        return found
-    return type(found).__name__
+# ---- What a call draws ----
 
 
 def drawn():
@@ -242,23 +156,6 @@ def drawn():
             found += [text.get_text() for text in ax.texts]
     plt.close("all")
     return found
-
-
-def assert_same(found, expected):
-    assert type(found) is type(expected)
-    if isinstance(found, dict):
-        assert list(found) == list(expected)
-        found, expected = list(found.values()), list(expected.values())
-    if isinstance(found, list):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            assert_same(one, other)
-    elif isinstance(found, np.ndarray) and found.dtype.kind == "f":
-        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
-    elif isinstance(found, float):
-        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
-    else:
-        np.testing.assert_array_equal(found, expected)
 
 
 # ---- Bad arguments: for a good one the bad ones ----
@@ -340,12 +237,6 @@ counted = Helper(good(n=small, seed=seeds), dict(n=NO_POSITIVE, seed=NO_SEED))
 
 def noise_shrinks(x, rng):
     return x * np.float32(0.5)
-
-
-def trained(model, **arguments):
-    """Weights and losses."""
-    history = training.train(model, **arguments).history
-    return [*model.get_weights(), history["loss"], history.get("val_loss")]
 
 
 def stepped(total, unit, text):
@@ -764,337 +655,3 @@ def test_a_bad_argument_is_refused_by_its_name_with_what_came(function, argument
             assert not plt.get_fignums()
 
     test()
-
-
-# ---- What is true of every right answer ----
-
-
-@MADE_UP
-@given(pairs("target", "reconstruction", units))
-def test_a_cross_entropy_is_at_least_the_entropy_which_a_copy_attains(pair):
-    entropy = (entr(pair["target"].astype(float)) + entr(1 - pair["target"].astype(float))).mean(1)
-    assert (metrics.bce(**pair) >= entropy - 1e-12).all()
-    assert metrics.bce_floor(pair["target"]) == pytest.approx(entropy.mean(), abs=3e-6)
-
-
-@MADE_UP
-@given(pairs("target", "reconstruction", reals))
-def test_a_squared_error_is_zero_for_a_copy_alone_and_the_same_either_way(pair):
-    target, other = pair.values()
-    np.testing.assert_array_equal(metrics.mse(target, other), metrics.mse(other, target))
-    same = (target == other).all(axis=1)
-    np.testing.assert_array_equal(metrics.mse(target, other) == 0, same)
-
-
-@MADE_UP
-@given(arrays((4, 3)), arrays(3))
-def test_no_image_alone_stands_for_the_training_images_better_than_their_mean(train, image):
-    mean = metrics.mean_image(train, train)
-    other = np.broadcast_to(image, train.shape)
-    assert metrics.mse(train, mean).sum() <= metrics.mse(train, other).sum() + 1e-9
-
-
-@MADE_UP
-@given(pairs("target", "reconstruction", reals).filter(differ))
-def test_the_variance_explained_is_one_less_the_share_of_the_error(pair):
-    varied = (pair["target"] != pair["target"][0]).any(axis=0)
-    target, other = (pair[name][:, varied].astype(float) for name in ("target", "reconstruction"))
-    lost = ((target - other) ** 2).sum()
-    variance = ((target - target.mean(axis=0)) ** 2).sum()
-    assert 1 - metrics.variance_explained(**pair) == pytest.approx(lost / variance, 1e-6, 1e-6)
-
-
-@MADE_UP
-@given(arrays((6, 4)), arrays((2, 4)))
-def test_each_component_lowers_the_error_until_all_of_them_give_a_copy(train, images):
-    results = [metrics.pca_reconstruction(train, images, size) for size in range(1, 5)]
-    errors = np.array([metrics.mse(images, result) for result in results])
-    assert (np.diff(errors, axis=0) <= 1e-6).all()
-    np.testing.assert_allclose(results[-1], images, atol=1e-6)
-    again = metrics.pca_reconstruction(train, results[0], 1)
-    np.testing.assert_allclose(again, results[0], atol=1e-6)
-
-
-@MADE_UP
-@given(arrays((3, 4), st.sampled_from([0, 0, -1, 2.5])))
-def test_statistics_of_codes_agree_with_each_other(codes):
-    found = metrics.code_statistics(codes)
-    assert found["active"] == pytest.approx(4 * (1 - found["zeros"]))
-    assert 0 <= found["dead"] <= 4 - found["active"]
-    assert found["mean"] ** 2 + found["sd"] ** 2 == pytest.approx((codes**2).mean())
-
-
-@MADE_UP
-@given(pairs("mean", "log_var", st.just(0) | st.floats(-9, 9, width=32)))
-def test_a_divergence_is_zero_for_the_standard_normal_and_nowhere_negative(pair):
-    divergence = metrics.kl_to_standard_normal(**pair)
-    assert (divergence >= -1e-12).all()
-    standard = (pair["mean"] == 0).all(axis=1) & (pair["log_var"] == 0).all(axis=1)
-    np.testing.assert_array_equal(divergence[standard], 0)
-
-
-@MADE_UP
-@given(st.integers(1, 100), st.integers(1, 100_000))
-def test_equivalent_epochs_take_the_articles_updates_to_half_an_epoch(epochs, n_images):
-    batches = -(-n_images // 32)
-    found = data.equivalent_epochs(epochs, n_images)
-    assert found == 1 or abs(found * batches - epochs * 1875) <= batches / 2
-    assert found <= data.equivalent_epochs(epochs + 1, n_images)
-
-
-@FEW
-@given(st.lists(small, max_size=3), small, seeds)
-def test_networks_of_all_sizes_are_mirrored_and_composed_of_their_halves(hidden, code, seed):
-    network = models.dense_autoencoder(hidden, code, seed=seed)
-    sizes = [784, *hidden, code]
-    kernels = [weights.shape for weights in network.autoencoder.get_weights() if weights.ndim == 2]
-    there = list(pairwise(sizes))
-    assert kernels == [*there, *pairwise(reversed(sizes))]
-    images = np.random.default_rng(0).random((2, 784), np.float32)
-    whole = np.asarray(network.autoencoder(images))
-    np.testing.assert_array_equal(whole, network.decoder(network.encoder(images)))
-    assert 0 <= whole.min() <= whole.max() <= 1
-
-
-@FEW
-@given(arrays((5, 6), units), seeds)
-def test_corruption_by_nothing_trains_as_none(x, seed):
-    arguments = {"x": x, "epochs": 2, "seed": seed, "batch_size": 4}
-    plain = trained(dense(6, 2, 6), **arguments, y=x)
-    assert_same(trained(dense(6, 2, 6), **arguments, corrupt=lambda x, rng: x), plain)
-    assert len(plain[-2]) == 2
-
-
-@FEW
-@given(st.lists(arrays((2, 3)), min_size=1, max_size=8))
-def test_each_histogram_counts_every_value_however_many_there_are(codes):
-    plots.code_histograms({str(i): array for i, array in enumerate(codes)})
-    counts = [sum(bar.get_height() for bar in ax.patches) for ax in plt.gcf().axes]
-    plt.close("all")
-    assert counts == [6] * len(codes)
-
-
-@MADE_UP
-@given(st.dictionaries(st.text("ab<>&\"'", min_size=1), st.booleans(), min_size=1, max_size=3))
-def test_a_page_shows_each_finding_word_by_word_with_its_answer(findings):
-    page = BeautifulSoup(claims.Verdict("C01", findings)._repr_html_(), "html.parser")
-    shown = [item.get_text() for item in page.find_all("li")]
-    assert shown == [f"{'yes' if found else 'no'} {it}" for it, found in findings.items()]
-
-
-@MADE_UP
-@given(grids, st.lists(seeds, min_size=1, max_size=3))
-def test_a_sweep_has_each_setting_once_with_each_seed_in_their_order(grid, seeds):
-    table = sweeps.sweep(measured, grid, seeds)
-    runs = list(product(*grid.values(), seeds))
-    assert list(table[[*grid, "seed"]].itertuples(index=False, name=None)) == runs
-    losses = [measured(**dict(zip([*grid, "seed"], run, strict=True)))["loss"] for run in runs]
-    assert table["loss"].tolist() == losses
-
-
-# ---- What a sweep keeps ----
-
-
-def returning(results):
-    def function(size, seed):
-        return results
-
-    return function
-
-
-words = st.text(min_size=1).filter(lambda word: word not in ("size", "seed"))
-outcomes = st.dictionaries(words, st.integers() | st.floats() | st.text(), min_size=1, max_size=3)
-
-
-@MADE_UP
-@given(outcomes)
-def test_kept_results_are_those_that_were_returned(results):
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        first = sweeps.sweep(returning(results), {"size": [1]}, [0], folder=folder)
-        patch.setattr(sweeps, "_run", None)  # nothing can run
-        again = sweeps.sweep(returning(results), {"size": [1]}, [0], folder=folder)
-    pd.testing.assert_frame_equal(again, first)
-    assert_same(content(first), {"size": [1], "seed": [0]} | {k: [v] for k, v in results.items()})
-
-
-def damaged(whole, place, byte):
-    """With another byte at a place, or cut off there if there is none."""
-    place %= len(whole)
-    return whole[:place] + (b"" if byte is None else bytes([byte]) + whole[place + 1 :])
-
-
-damages = {"place": st.integers(0, 9_999), "byte": st.none() | st.integers(0, 255)}
-
-
-@settings(MADE_UP, max_examples=50)
-@given(**damages)
-def test_a_kept_run_that_is_damaged_anywhere_does_no_harm(place, byte):
-    with tempfile.TemporaryDirectory() as folder:
-        expected = sweeps.sweep(measured, {"size": [3], "rate": [0.5]}, [7], folder=folder)
-        (kept,) = Path(folder).iterdir()
-        kept.write_bytes(damaged(kept.read_bytes(), place, byte))
-        again = sweeps.sweep(measured, {"size": [3], "rate": [0.5]}, [7], folder=folder)
-    pd.testing.assert_frame_equal(again, expected)
-
-
-# ---- A file of MNIST ----
-
-
-@pytest.fixture
-def full(tmp_path, monkeypatch):
-    """A file with ten digits, which are the full edition."""
-    digest = data._digest(data.Digits(**ten_digits()))
-    monkeypatch.setitem(data._EDITIONS, "full", data._Edition(6, 4, digest))
-    np.savez(tmp_path / "mnist.npz", **ten_digits())
-    return tmp_path / "mnist.npz"
-
-
-@settings(MADE_UP, max_examples=50)
-@given(**damages)
-def test_a_named_file_that_is_damaged_anywhere_is_refused_or_holds_the_same(full, place, byte):
-    named = full.with_name("named.npz")
-    named.write_bytes(damaged(full.read_bytes(), place, byte))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(data.MNIST_VARIABLE, str(full))
-        expected = data.load_mnist("full")
-        patch.setenv(data.MNIST_VARIABLE, str(named))
-        try:
-            assert_same(content(data.load_mnist("full")), content(expected))
-        except ValueError as error:
-            message = str(error)
-        else:
-            return
-    assert message.startswith(f"{data.MNIST_VARIABLE}: {named}: ")
-
-
-# ---- A full disk, and folders that may not be written ----
-
-
-@contextmanager
-def full_disk(folder):
-    """No room is left on the small disk of the folder."""
-    if not folder.is_mount():
-        pytest.skip("a disk of its own, to fill it, takes the rights of root")
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    try:
-        yield
-    finally:
-        filler.unlink()
-
-
-@contextmanager
-def short_files(folder):
-    """Whatever is written breaks off after some bytes."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-@contextmanager
-def read_only_folder(folder):
-    folder.chmod(0o555)
-    try:
-        with ordinary_user():
-            yield
-    finally:
-        folder.chmod(0o755)
-
-
-@contextmanager
-def ordinary_user():
-    """Without the right of root to read and write everything."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)  # nobody
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
-
-
-@pytest.fixture
-def folder():
-    """A folder that all may read, on a small disk of its own where that is allowed."""
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name)
-        disk = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", path],
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
-        path.chmod(0o755)
-        yield path
-        if disk.returncode == 0:
-            subprocess.run(["umount", path], check=True)
-
-
-def files_in(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-surroundings = pytest.mark.parametrize(
-    ("bad", "reason"),
-    [
-        (full_disk, "No space left on device"),
-        (short_files, "File too large"),
-        (read_only_folder, "Permission denied"),
-    ],
-)
-
-
-@surroundings
-def test_a_sweep_that_cannot_keep_a_run_names_the_folder_and_goes_on_later(folder, bad, reason):
-    grid = {"size": [1, 2], "rate": [0.5]}
-    sweeps.sweep(measured, grid | {"size": [1]}, [0], folder=folder)
-    kept = files_in(folder)
-    with bad(folder), pytest.raises(OSError, match=f"{reason}: '{folder}"):
-        sweeps.sweep(measured, grid, [0], folder=folder)
-    assert files_in(folder) == kept
-    assert sweeps.sweep(measured, grid, [0], folder=folder)["loss"].tolist() == [0.5, 1]
-    assert files_in(folder).items() > kept.items()
-
-
-@surroundings
-def test_a_notebook_that_cannot_be_written_stays_as_it_was(folder, bad, reason, monkeypatch):
-    path = folder / "old.ipynb"
-    nbformat.write(new_notebook(cells=[new_code_cell("x = 1", id="a")]), path)
-    before = files_in(folder)
-    executed = new_notebook(cells=[new_code_cell("x = 2", id="a")])
-    monkeypatch.setattr(refresh, "execute", lambda _: executed)
-    with bad(folder):
-        succeeded, outcome, _ = refresh.refresh(path)
-    assert not succeeded
-    assert outcome.startswith("failed: ")
-    assert reason in outcome
-    assert files_in(folder) == before
-
-
-def test_a_download_that_fills_the_disk_is_an_error_and_the_next_one_mends_it(
-    full, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.setattr(data, "_MNIST_URL", full.as_uri())
-    with (
-        short_files(tmp_path),
-        pytest.raises(FileNotFoundError, match=r"three ways.*File too large"),
-    ):
-        data.load_mnist("full")
-    assert not data.full_mnist_available()
-    assert len(data.load_mnist("full").x_train) == 6
-    assert capsys.readouterr().out == "MNIST full: 6 training and 4 test digits\n"
-
-
-def test_a_named_file_that_may_not_be_read_is_refused_for_that(folder, monkeypatch):
-    named = folder / "named.npz"
-    np.savez(named, **ten_digits())
-    named.chmod(0)
-    monkeypatch.setenv(data.MNIST_VARIABLE, str(named))
-    message = f"{data.MNIST_VARIABLE}: .*Permission denied: '{named}'"
-    with ordinary_user(), pytest.raises(PermissionError, match=message):
-        data.load_mnist("full")

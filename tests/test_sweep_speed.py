@@ -18,11 +18,21 @@ TAKEN = {
 
 def test_the_table_is_stored_with_each_way_beside_one_core(monkeypatch, tmp_path):
     rounds = {(epochs, way): iter(taken) for epochs in (2, 4) for way, taken in TAKEN.items()}
+    order = []
+
+    def run(way, epochs):
+        order.append((epochs, way))
+        return next(rounds[epochs, way])
+
     monkeypatch.setattr(sweep_speed, "EPOCHS", [2, 4])
-    monkeypatch.setattr(sweep_speed, "run", lambda way, epochs: next(rounds[epochs, way]))
+    monkeypatch.setattr(sweep_speed, "ROUNDS", 3)
+    monkeypatch.setattr(sweep_speed, "run", run)
     monkeypatch.setattr(sweep_speed, "SUMMARY", tmp_path / "speed.csv")
     monkeypatch.setattr(sys, "argv", ["sweep_speed.py"])
     sweep_speed.main()
+    turns = [order[first : first + 8] for first in (0, 8, 16)]
+    assert all(set(turn) == rounds.keys() for turn in turns)
+    assert turns[0] != turns[1] != turns[2]
     rows = rows_of_only_table(tmp_path)
     assert [row["epochs"] for row in rows] == ["2"] * 4 + ["4"] * 4
     assert [float(row["seconds"]) for row in rows] == [20, 10, 16, 8] * 2
@@ -30,7 +40,8 @@ def test_the_table_is_stored_with_each_way_beside_one_core(monkeypatch, tmp_path
     assert [float(row["times one core"]) for row in rows] == [1, 2, 1.25, 2.5] * 2
     runs = 4 * sweep_speed.SEEDS
     assert all(row["grid"] == "code_size 8, 32; penalty 0, 0.001" for row in rows)
-    assert all(row["runs"] == str(runs) and row["tensorflow"] for row in rows)
+    assert all((row["runs"], row["rounds"]) == (str(runs), "3") for row in rows)
+    assert all(row["tensorflow"] for row in rows)
 
 
 @pytest.mark.parametrize(
