@@ -27,7 +27,7 @@ def train(
     validation_data=None,
     callbacks=(),
 ):
-    """Train a compiled model with Keras' `fit`, twice to ten times as fast as `fit` alone.
+    """Train a compiled model with Keras' `fit`, up to ten times as fast as `fit` alone.
 
     `fit` calls the compiled training step once a batch; for networks as small as ours most of the
     time goes into these calls. Here one call runs Keras' own training step over all batches of an
