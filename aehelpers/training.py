@@ -27,14 +27,14 @@ def train(
     validation_data=None,
     callbacks=(),
 ):
-    """Train a compiled model with Keras' `fit`, up to ten times as fast as `fit` alone.
+    """Train a compiled model with Keras' `fit`, small dense ones many times as fast as `fit` alone.
 
     `fit` calls the compiled training step once a batch; for networks as small as ours most of the
     time goes into these calls. Here one call runs Keras' own training step over all batches of an
-    epoch. XLA compiles all of it or, if there are convolutions, which it would slow down in a loop,
-    the single step. The weights equal those of `fit` over the same batches, the short last one
-    included, after ``compile(jit_compile=True)``. Models that differ only in their weights share
-    one compilation.
+    epoch. XLA compiles all of it or, if there are convolutions, which it would slow down in its
+    loop, the single step; layers that do not support it are left to TensorFlow. The weights equal
+    those of `fit` over the same batches, the short last one included, after
+    ``compile(jit_compile=True)``. Models that differ only in their weights share one compilation.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def _checked_corruption(corrupted, x):
 
 
 class _CompiledEpoch:
-    """Keras' training and test steps of one network, compiled over whole epochs.
+    """Keras' training and test steps of one network, compiled, the former over whole epochs.
 
     The compiled code reads and writes the variables of `engine`. The state of the model in training
     is copied in and out; a model that is its own engine needs no copies.
@@ -208,15 +208,20 @@ class _CompiledEpoch:
     def __init__(self, engine, batch_size):
         self.engine = engine
         self.batch_size = batch_size
+        supported = all(layer.supports_jit for layer in engine._flatten_layers())
 
-        def compiled(function, xla=True):
+        def compiled(function, xla=supported):
             # A partial, since TensorFlow counts compilations by a function's code: it would warn of
             # a fifth network in a loop as of a function that is compiled again and again.
             # Nothing is rewritten by AutoGraph, which Keras' `fit` does without, too.
             return tf.function(partial(function), jit_compile=xla, autograph=False)
 
-        self._train_batch = compiled(self._take_step)
-        self._train = compiled(self._train_epoch, xla=not _convolves(engine))
+        def train_step(x, y):
+            engine.train_step((x, y))
+
+        alone = supported and _convolves(engine)
+        self._train_step = compiled(train_step) if alone else train_step
+        self._train = compiled(self._train_epoch, xla=supported and not alone)
         self._evaluate = compiled(lambda x, y: engine.test_step((x, y)))
 
     @contextmanager
@@ -249,13 +254,13 @@ class _CompiledEpoch:
             self._store(model)
         return self._results(model)
 
-    def _take_step(self, x, y, indices):
-        inputs = tf.gather(x, indices)
-        self.engine.train_step((inputs, inputs if y is None else tf.gather(y, indices)))
-
     def _train_epoch(self, x, y, order):
+        def train_batch(indices):
+            inputs = tf.gather(x, indices)
+            self._train_step(inputs, inputs if y is None else tf.gather(y, indices))
+
         def take_step(step):
-            self._train_batch(x, y, batches[step])
+            train_batch(batches[step])
             return [step + 1]
 
         steps, left = divmod(order.shape[0], self.batch_size)
@@ -263,7 +268,7 @@ class _CompiledEpoch:
             batches = tf.reshape(order[: steps * self.batch_size], (steps, self.batch_size))
             tf.while_loop(lambda _: True, take_step, [0], maximum_iterations=steps)
         if left:
-            self._train_batch(x, y, order[-left:])
+            train_batch(order[-left:])
 
     def _load(self, model):
         _copy(_state(model), _state(self.engine))
@@ -277,8 +282,8 @@ class _CompiledEpoch:
 
 
 def _convolves(model):
-    # XLA turns the gradients of a convolution into matrix products, but not inside its loops: there
-    # they are ten times slower than TensorFlow's own. More than two axes are mostly theirs.
+    # XLA turns the gradients of a convolution into matrix products, but not inside a loop of XLA's:
+    # there they are ten times slower than TensorFlow's own. More than two axes are mostly theirs.
     return any(len(weights.shape) > 2 for weights in model.weights)
 
 

@@ -12,9 +12,6 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-from aehelpers.data import MNIST_VARIABLE
-import joblib
-import matplotlib.pyplot as plt
 from playwright.sync_api import Error
 import pytest
 from screenshots import chromium, is_missing
@@ -113,6 +110,11 @@ def wait_for(condition):
 @pytest.fixture
 def alone(tmp_path, monkeypatch):
     """A home without caches, sweeps in this process, and no figure left open."""
+    # Not above: pytest loads this file before mutation testing changes the package's modules.
+    from aehelpers.data import MNIST_VARIABLE
+    import joblib
+    import matplotlib.pyplot as plt
+
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in (MNIST_VARIABLE, "KERAS_HOME"):
         monkeypatch.delenv(name, raising=False)

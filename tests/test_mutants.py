@@ -135,11 +135,13 @@ def test_explanations_stay_with_their_mutants_and_new_survivors_want_one(tmp_pat
     ]
 
 
-def test_a_module_without_a_mutant_to_try_is_refused(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["mutants.py", "--most", "0"])
+@pytest.mark.parametrize("most", ["0", "-1"])
+def test_a_sample_of_no_mutants_is_refused(monkeypatch, capsys, most):
+    monkeypatch.setattr(sys, "argv", ["mutants.py", "--most", most])
+    monkeypatch.setattr(mutants, "run", None)
     with pytest.raises(SystemExit):
         mutants.main()
-    assert "--most: expected at least 1, got 0" in capsys.readouterr().err
+    assert f"--most: expected at least 1, got {most}" in capsys.readouterr().err
 
 
 # The process that has the tests ready
@@ -173,6 +175,18 @@ def warm(folder):
     finally:
         tests.terminate()
         tests.wait()
+
+
+def test_no_module_of_the_package_is_loaded_before_a_mutant_is_there():
+    shown = subprocess.run(
+        [sys.executable, "-c", "import conftest, sys; print(*sys.modules)"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "conftest" in shown.stdout.split()
+    assert "aehelpers" not in shown.stdout
 
 
 def test_the_tests_run_again_and_again_on_the_code_as_it_stands(tmp_path):

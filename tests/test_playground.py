@@ -246,9 +246,12 @@ def test_a_layer_that_is_used_twice_is_refused(digits):
     decoder = keras.Sequential([keras.Input((4,)), again, picture])
     export.PageNetwork("tiny", encoder, decoder, digits)
     code = keras.Input((4,))
-    decoder = keras.Model(code, picture(again(again(code))))
-    with pytest.raises(ValueError, match="decoder: expected each layer used once"):
-        export.PageNetwork("tiny", encoder, decoder, digits)
+    for between in ([], [keras.layers.Dense(8), keras.layers.Dense(4)]):
+        output = again(code)
+        for layer in [*between, again, picture]:
+            output = layer(output)
+        with pytest.raises(ValueError, match=f"decoder: .* got {again.name} used again"):
+            export.PageNetwork("tiny", encoder, keras.Model(code, output), digits)
 
 
 def test_a_unit_without_weights_keeps_none(digits):

@@ -1,6 +1,7 @@
 """Tests of the benchmark of sweeps: what it measures is a sweep, and what it shows is compared."""
 
 from contextlib import nullcontext
+import csv
 import subprocess
 import sys
 
@@ -32,7 +33,7 @@ def test_the_table_is_stored_with_each_way_beside_one_core(monkeypatch, tmp_path
     sweep_speed.main()
     turns = [order[first : first + 8] for first in (0, 8, 16)]
     assert all(set(turn) == rounds.keys() for turn in turns)
-    assert turns[0] != turns[1] != turns[2]
+    assert len(set(map(tuple, turns))) == 3
     rows = rows_of_only_table(tmp_path)
     assert [row["epochs"] for row in rows] == ["2"] * 4 + ["4"] * 4
     assert [float(row["seconds"]) for row in rows] == [20, 10, 16, 8] * 2
@@ -42,6 +43,14 @@ def test_the_table_is_stored_with_each_way_beside_one_core(monkeypatch, tmp_path
     assert all(row["grid"] == "code_size 8, 32; penalty 0, 0.001" for row in rows)
     assert all((row["runs"], row["rounds"]) == (str(runs), "3") for row in rows)
     assert all(row["tensorflow"] for row in rows)
+
+
+def test_the_table_on_record_is_what_the_program_measures():
+    with sweep_speed.SUMMARY.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    ways = [(str(epochs), way) for epochs in sweep_speed.EPOCHS for way in sweep_speed.WAYS]
+    assert [(row["epochs"], row["way"]) for row in rows] == ways
+    assert {row["rounds"] for row in rows} == {str(sweep_speed.ROUNDS)}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from aehelpers.training import train
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 IMAGES = np.random.default_rng(0).random((101, 784), dtype=np.float32)  # 101 = 3 * 32 + 5
 OTHERS = np.random.default_rng(1).random((101, 784), dtype=np.float32)
@@ -60,19 +61,59 @@ def with_dropout():
     return model
 
 
-def assert_trained_as_by_keras(build, x, targets=None):
+def convolutional_with_chance():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Reshape((28, 28, 1)),
+            keras.layers.Conv2D(2, 3, padding="same", use_bias=False),  # which the next would undo
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5, seed=4),
+            keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+            keras.layers.Reshape((784,)),
+        ]
+    )
+    model.compile(optimizer="adam", loss="mse")
+    return model
+
+
+def assert_trained_as_by_keras(build, x, targets=None, xla=True):
     model, reference = build(), build()
-    reference.jit_compile = True
+    reference.jit_compile = xla
     train(model, x, targets, epochs=2, seed=3)
     expected = trained_by_keras(reference, x, x if targets is None else targets, 2)
     for ours, theirs in zip(model.get_weights(), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("build", [penalised, variational, convolutional, with_dropout])
+@pytest.mark.parametrize(
+    "build", [penalised, variational, with_dropout, convolutional, convolutional_with_chance]
+)
 @pytest.mark.parametrize("targets", [None, OTHERS])
 def test_weights_equal_those_of_keras_own_steps_short_last_batch_included(build, targets):
     assert_trained_as_by_keras(build, IMAGES, targets)
+
+
+class HalvedByNumpy(keras.layers.Layer):
+    """What XLA cannot compile."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_jit = False
+
+    def call(self, x):
+        return tf.ensure_shape(tf.numpy_function(lambda x: x / 2, [x], tf.float32), x.shape)
+
+
+@pytest.mark.parametrize("build", [with_dropout, convolutional_with_chance])
+def test_layers_that_xla_does_not_support_are_left_to_tensorflow(build):
+    def build_with_such_a_layer():
+        model = keras.Sequential([keras.Input((784,)), HalvedByNumpy(), *build().layers])
+        model.compile(optimizer="adam", loss="mse")
+        return model
+
+    assert_trained_as_by_keras(build_with_such_a_layer, IMAGES, xla=False)
 
 
 def test_pictures_may_be_of_any_size_where_the_network_takes_any():
