@@ -126,5 +126,10 @@ def alone(tmp_path, monkeypatch):
 def rows_of_only_table(folder):
     """Read the rows of the CSV file in a folder that holds nothing else, a list of dict."""
     (path,) = folder.iterdir()
-    with path.open(newline="") as file:
+    return rows_of_table(path)
+
+
+def rows_of_table(path):
+    """Read the rows of a CSV file, a list of dict."""
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -11,12 +11,7 @@ from aehelpers import data
 from aehelpers import sweep as sweeps
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import (
-    assert_same,
-    content,
-    MADE_UP,
-    measured,
-)
+from made_up import assert_same, content, MADE_UP, measured
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 import numpy as np

@@ -1,9 +1,9 @@
 """Tests of the planted faults: that the list fits the code, and what counts as caught."""
 
-import csv
 from pathlib import Path
 import shutil
 
+from conftest import rows_of_table
 import faults
 import pytest
 
@@ -20,8 +20,7 @@ def test_a_fault_can_be_planted_and_what_should_catch_it_exists(fault, tmp_path)
 
 
 def test_the_table_has_a_place_for_each_fault_of_the_list():
-    with faults.TABLE.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of_table(faults.TABLE)
     assert [(row["fault"], row["caught by"]) for row in rows] == [
         (fault.name, fault.caught_by) for fault in LIST
     ]

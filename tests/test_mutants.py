@@ -1,27 +1,21 @@
 """Tests of mutation testing: which mutants there are, what came of them, and who has to explain."""
 
 from contextlib import closing, contextmanager
-import csv
 import os
 import socket
 import sqlite3
 import subprocess
 import sys
 
+from conftest import rows_of_table
 import mutants
 import pytest
-
-
-def rows(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
 
 # The tables
 
 
 def test_nine_in_ten_mutants_of_the_package_are_killed_and_the_table_adds_up():
-    table = rows(mutants.TABLE)
+    table = rows_of_table(mutants.TABLE)
     assert [row["module"] for row in table] == mutants.module_names()
     total = {name: sum(int(row[name]) for row in table) for name in ("run", "killed", "survived")}
     assert total["killed"] + total["survived"] == total["run"]
@@ -30,7 +24,7 @@ def test_nine_in_ten_mutants_of_the_package_are_killed_and_the_table_adds_up():
 
 
 def test_each_survivor_is_explained_and_its_code_still_stands_there():
-    for row in rows(mutants.SURVIVORS):
+    for row in rows_of_table(mutants.SURVIVORS):
         assert row["why it is no fault"], row
         code = (mutants.ROOT / "aehelpers" / f"{row['module']}.py").read_text(encoding="utf-8")
         assert row["code"] in " ".join(code.split()), row

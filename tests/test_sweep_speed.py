@@ -1,11 +1,10 @@
 """Tests of the benchmark of sweeps: what it measures is a sweep, and what it shows is compared."""
 
 from contextlib import nullcontext
-import csv
 import subprocess
 import sys
 
-from conftest import rows_of_only_table
+from conftest import rows_of_only_table, rows_of_table
 import pytest
 import sweep_speed
 
@@ -46,8 +45,7 @@ def test_the_table_is_stored_with_each_way_beside_one_core(monkeypatch, tmp_path
 
 
 def test_the_table_on_record_is_what_the_program_measures():
-    with sweep_speed.SUMMARY.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of_table(sweep_speed.SUMMARY)
     ways = [(str(epochs), way) for epochs in sweep_speed.EPOCHS for way in sweep_speed.WAYS]
     assert [(row["epochs"], row["way"]) for row in rows] == ways
     assert {row["rounds"] for row in rows} == {str(sweep_speed.ROUNDS)}

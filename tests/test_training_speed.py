@@ -1,6 +1,5 @@
 """Tests of the benchmark: its entries do the same work, each under its own settings."""
 
-import csv
 import os
 import re
 import subprocess
@@ -9,7 +8,7 @@ from types import SimpleNamespace
 
 from aehelpers import models
 from aehelpers.data import load_mnist
-from conftest import ROOT
+from conftest import ROOT, rows_of_table
 import numpy as np
 import pytest
 import training_speed
@@ -245,8 +244,7 @@ def test_table_is_stored_as_it_is_shown_with_the_machine(monkeypatch, tmp_path, 
     monkeypatch.setattr(training_speed, "SUMMARY", tmp_path / "speed.csv")
     monkeypatch.setattr(sys, "argv", ["training_speed.py"])
     training_speed.main()
-    with training_speed.SUMMARY.open(newline="") as file:
-        stored = list(csv.DictReader(file))
+    stored = rows_of_table(training_speed.SUMMARY)
     shown = [row | training_speed.machine() for row in training_speed.summarise(measured)]
     assert stored == [
         {name: "" if value is None else str(value) for name, value in row.items()} for row in shown
@@ -256,8 +254,7 @@ def test_table_is_stored_as_it_is_shown_with_the_machine(monkeypatch, tmp_path, 
 
 
 def test_the_table_on_record_has_every_entry_and_all_learned_as_much_as_the_book():
-    with training_speed.SUMMARY.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of_table(training_speed.SUMMARY)
     losses = {
         ((row["network"], int(row["images"])), row["entry"]): float(row["test loss"])
         for row in rows
