@@ -73,9 +73,9 @@ bench: .venv/ready .venv-bench/ready  ## time training, sweeps, and what one wou
 	@touch $@
 
 floors: .venv-floors/ready  ## test the helpers and run the notebooks with the oldest versions that pyproject.toml allows
-	.venv-floors/bin/python -m pytest $(wildcard $(patsubst aehelpers/%.py,tests/test_%.py,$(wildcard aehelpers/*.py))) \
+	.venv-floors/bin/python -m pytest -p no:shared_compilations $(wildcard $(patsubst aehelpers/%.py,tests/test_%.py,$(wildcard aehelpers/*.py))) \
 		tests/test_init.py $(wildcard tests/test_bad_*.py) tests/test_right_answers.py
-	.venv-floors/bin/python -m pytest -p no:notebook_outputs --nbval-lax book
+	.venv-floors/bin/python -m pytest -p no:shared_compilations -p no:notebook_outputs --nbval-lax book
 
 lock: .venv/ready  ## lock the newest versions that pyproject.toml allows, and the oldest for `make floors`
 	$(BIN)/uv pip compile pyproject.toml --extra book --universal --generate-hashes --no-emit-index-url \

@@ -11,7 +11,8 @@ from suite import run_tests
 @pytest.fixture
 def toy(tmp_path):
     """A small repository with a notebook whose outputs depend on the environment variable SHIFT."""
-    for name in ("pyproject.toml", "tools", "tests/notebook_outputs.py"):
+    plugins = ("tests/notebook_outputs.py", "tests/shared_compilations.py")
+    for name in ("pyproject.toml", "tools", *plugins):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).symlink_to(ROOT / name)
     path = tmp_path / "toy.ipynb"

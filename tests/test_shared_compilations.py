@@ -1,0 +1,58 @@
+"""Tests of the plugin that lets processes share compiled code."""
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+from shared_compilations import OPTION, VARIABLE
+
+# Two processes compile the same function one after the other; the test prints where it is kept.
+TOY = f"""
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+COMPILES = '''
+import tensorflow as tf
+double = tf.function(lambda x: 2 * x, jit_compile=True)
+assert double(tf.constant(2.0)) == 4
+'''
+
+def test_second_compiles_nothing():
+    folder = Path(os.environ["{VARIABLE}"].partition("{OPTION}")[2])
+    print("kept in", folder)
+    written = []
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", COMPILES], check=True)
+        written.append({{path: path.stat().st_mtime_ns for path in folder.iterdir()}})
+    assert written[0]
+    assert written[1] == written[0]
+"""
+
+
+def test_what_one_process_has_compiled_others_load_until_the_run_ends(tmp_path):
+    toy = tmp_path / "test_toy.py"
+    toy.write_text(TOY)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment.pop(VARIABLE, None)  # which names the folder of this run
+    command = [sys.executable, "-m", "pytest", "-p", "shared_compilations", "-s", toy]
+    run = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout
+    kept = Path(run.stdout.partition("kept in ")[2].partition("\n")[0])
+    assert kept.is_absolute()
+    assert not kept.exists()
+
+
+def test_a_run_within_a_run_shares_its_folder(tmp_path):
+    toy = tmp_path / "test_toy.py"
+    toy.write_text(f"import os\ndef test_prints(): print('flags', os.environ['{VARIABLE}'])")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), VARIABLE: f"{OPTION}/x"}
+    command = [sys.executable, "-m", "pytest", "-p", "shared_compilations", "-s", toy]
+    run = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert f"flags {OPTION}/x\n" in run.stdout
