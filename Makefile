@@ -37,8 +37,8 @@ spread: .venv/ready  ## measure how far outputs move under other conditions, and
 faults: .venv/ready  ## plant faults in copies of the repository and see each caught; some: make faults FAULTS=rows-exchanged
 	$(BIN)/python tools/faults.py $(FAULTS)
 
-.venv-mutants/ready: benchmarks/requirements-mutants.txt
-	@$(PYTHON) -m venv --clear .venv-mutants
+.venv-mutants/ready: benchmarks/requirements-mutants.txt | .venv/ready
+	@$(BIN)/python -m venv --clear .venv-mutants
 	@.venv-mutants/bin/pip install --quiet --require-hashes -r benchmarks/requirements-mutants.txt
 	@touch $@
 
@@ -51,9 +51,9 @@ screens: book  ## take pictures of all pages, both themes and two widths
 pdf: book  ## print the book as one PDF, with answers and solutions in appendices
 	$(BIN)/python tools/pdf.py
 
-.venv-bench/ready: benchmarks/requirements.txt
+.venv-bench/ready: benchmarks/requirements.txt | .venv/ready
 	@echo "Setting up .venv-bench, with JAX and PyTorch; this takes some minutes."
-	@$(PYTHON) -m venv --clear .venv-bench
+	@$(BIN)/python -m venv --clear .venv-bench
 	@.venv-bench/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
@@ -72,6 +72,7 @@ bench: .venv/ready .venv-bench/ready  ## time training, sweeps, and what one wou
 	@.venv-floors/bin/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Compiled code is shared only with the locked version of TensorFlow, with which it was tried.
 floors: .venv-floors/ready  ## test the helpers and run the notebooks with the oldest versions that pyproject.toml allows
 	.venv-floors/bin/python -m pytest -p no:shared_compilations $(wildcard $(patsubst aehelpers/%.py,tests/test_%.py,$(wildcard aehelpers/*.py))) \
 		tests/test_init.py $(wildcard tests/test_bad_*.py) tests/test_right_answers.py
@@ -96,7 +97,7 @@ audit: .venv/ready .venv-bench/ready .venv-mutants/ready  ## list the licences o
 		--requirement benchmarks/requirements-mutants.txt \
 		|| { echo "Not passed: pip-audit found what it lists; or, if it ends with an error, it could not ask pypi.org, and nothing was audited."; exit 1; }
 
-clean:  ## delete what was built, the environment included
+clean:  ## delete what was built, and the environments, which need a network to come back
 	rm -rf .venv .venv-bench .venv-floors .venv-mutants _build .hypothesis .pytest_cache .ruff_cache
 
 .PHONY: help book test lab refresh spread faults mutants screens pdf bench floors lock audit clean

@@ -12,13 +12,12 @@ import sys
 import time
 from urllib.parse import urlsplit
 
+from files import ROOT
 from playwright.sync_api import Error
 import pytest
 from screenshots import chromium, is_missing
 
 pytest.register_assert_rewrite("made_up")  # it asserts, and is no test itself
-
-ROOT = Path(__file__).resolve().parents[1]
 
 # Show, in a browser, all that a page hides at first: solutions, code, and answers to predictions.
 OPEN_ALL = """() => {

@@ -129,6 +129,18 @@ def test_explanations_stay_with_their_mutants_and_new_survivors_want_one(tmp_pat
     ]
 
 
+def test_a_sample_of_mutants_leaves_the_survivors_that_were_not_drawn(tmp_path):
+    table, listed = tmp_path / "table.csv", tmp_path / "listed.csv"
+    first, second = ("numbers", "", "ONE = 1", "ONE = 2"), ("numbers", "", "ONE = 1", "ONE = 0")
+    mutants.record(["numbers", 9, 9, 8, 1, "88.9%"], [first], table, listed)
+    listed.write_text(listed.read_text().replace("ONE = 2,", "ONE = 2,It is never read."))
+    mutants.record(["numbers", 9, 4, 3, 1, "75.0%"], [second], table, listed)
+    assert listed.read_text().splitlines()[1:] == [
+        "numbers,,ONE = 1,ONE = 2,It is never read.",
+        "numbers,,ONE = 1,ONE = 0,",
+    ]
+
+
 @pytest.mark.parametrize("most", ["0", "-1"])
 def test_a_sample_of_no_mutants_is_refused(monkeypatch, capsys, most):
     monkeypatch.setattr(sys, "argv", ["mutants.py", "--most", most])

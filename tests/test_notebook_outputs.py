@@ -478,7 +478,8 @@ def test_tolerance_reads_what_the_metadata_names_and_is_strict_by_default():
 
 def test_streams_are_joined_by_name_and_displays_are_counted_without_empty_ones():
     outputs = [printed("a"), shown({}), shown({"text/plain": "b"}), printed("c")]
-    assert parts(outputs) == {"stdout": "ac", "output 1, text/plain": "b"}
+    for _ in range(2):  # looking changes nothing
+        assert parts(outputs) == {"stdout": "ac", "output 1, text/plain": "b"}
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (100, 100), (96, 103), (292, 192)])

@@ -5,7 +5,10 @@ from pathlib import Path
 import subprocess
 import sys
 
-from shared_compilations import OPTION, VARIABLE
+from compilations import OPTION, VARIABLE
+from conftest import ROOT
+
+PLUGINS = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")])
 
 # Two processes compile the same function one after the other; the test prints where it is kept.
 TOY = f"""
@@ -35,7 +38,7 @@ def test_second_compiles_nothing():
 def test_what_one_process_has_compiled_others_load_until_the_run_ends(tmp_path):
     toy = tmp_path / "test_toy.py"
     toy.write_text(TOY)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"PYTHONPATH": PLUGINS}
     environment.pop(VARIABLE, None)  # which names the folder of this run
     command = [sys.executable, "-m", "pytest", "-p", "shared_compilations", "-s", toy]
     run = subprocess.run(
@@ -50,7 +53,7 @@ def test_what_one_process_has_compiled_others_load_until_the_run_ends(tmp_path):
 def test_a_run_within_a_run_shares_its_folder(tmp_path):
     toy = tmp_path / "test_toy.py"
     toy.write_text(f"import os\ndef test_prints(): print('flags', os.environ['{VARIABLE}'])")
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), VARIABLE: f"{OPTION}/x"}
+    environment = os.environ | {"PYTHONPATH": PLUGINS, VARIABLE: f"{OPTION}/x"}
     command = [sys.executable, "-m", "pytest", "-p", "shared_compilations", "-s", toy]
     run = subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True

@@ -74,7 +74,8 @@ def run(module, most=None, resume=False):
     ----------
     module : str
     most : int, optional
-        If there are more mutants, as many are drawn, always the same.
+        If there are more mutants, as many are drawn, always the same; a run that is resumed keeps
+        those that it has.
     resume : bool
         If the module is as it was, keep what the last run killed; run what it did not come to and,
         if it was done, the survivors.
@@ -227,6 +228,8 @@ def _changed(diff):
 def record(row, survivors, table=TABLE, listed=SURVIVORS):
     """Put what came of a module into the tables; explanations of the same mutants stay.
 
+    If not all of its mutants were tried, those that lived before stay listed, too.
+
     Parameters
     ----------
     row, survivors : list
@@ -244,7 +247,10 @@ def record(row, survivors, table=TABLE, listed=SURVIVORS):
     old = read_table(listed)
     why = {tuple(line[:4]): line[4] for line in old}
     new = [[*survivor, why.get(survivor, "")] for survivor in dict.fromkeys(survivors)]
-    others = [line for line in old if line[0] != module]
+    sampled = row[2] < row[1]  # those that were not drawn may still live
+    others = [
+        line for line in old if line[0] != module or (sampled and tuple(line[:4]) not in survivors)
+    ]
     replace_table(listed, [_SURVIVOR_COLUMNS, *sorted(others + new, key=lambda line: line[0])])
     return [tuple(line[:4]) for line in new if not line[4]]
 

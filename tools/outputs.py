@@ -1,6 +1,7 @@
 """What the outputs of a notebook cell hold, and how far two runs of it lie apart."""
 
 import base64
+from copy import deepcopy
 from dataclasses import dataclass, fields
 from decimal import Decimal
 import io
@@ -146,7 +147,7 @@ def parts(outputs):
     """
     found = {}
     number = 0
-    for output in drop_empty(coalesce_streams(outputs)):
+    for output in drop_empty(coalesce_streams(deepcopy(outputs))):  # it joins them in place
         if output.output_type == "stream":
             found[output.name] = output.text
             continue

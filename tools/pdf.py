@@ -10,6 +10,7 @@ import sys
 from urllib.parse import unquote, urljoin, urlsplit
 
 from bs4 import BeautifulSoup
+from files import ROOT
 from playwright.sync_api import Error
 from pypdf import PdfReader
 from screenshots import chromium, is_missing
@@ -196,7 +197,7 @@ def _number(book, pdf):
 
 def main():
     """Print the book that `make book` built, and tell where; end with a message if that fails."""
-    html = Path(__file__).resolve().parents[1] / "_build" / "html"
+    html = ROOT / "_build" / "html"
     if not (html / "index.html").exists():
         sys.exit(f"{html} holds no pages; build the book first: make book")
     try:

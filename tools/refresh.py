@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 import time
 
+from compilations import kept_in
 from files import replace, ROOT
 import joblib
 from jupyter_client import AsyncKernelManager
@@ -150,12 +152,14 @@ def main():
     """Refresh the notebooks that the command line names; exit with 1 if one fails."""
     notebooks = notebook_arguments(__doc__).parse_args().notebooks
     all_succeeded = True
-    with ProcessPoolExecutor(joblib.cpu_count()) as pool:
-        for path, (succeeded, outcome, seconds) in zip(
-            notebooks, pool.map(refresh, notebooks), strict=True
-        ):
-            print(f"{path.name:30} {seconds:6.1f} s  {outcome}", flush=True)
-            all_succeeded &= succeeded
+    with TemporaryDirectory() as folder:
+        os.environ |= kept_in(folder)  # for the pool's processes, and their kernels
+        with ProcessPoolExecutor(joblib.cpu_count()) as pool:
+            for path, (succeeded, outcome, seconds) in zip(
+                notebooks, pool.map(refresh, notebooks), strict=True
+            ):
+                print(f"{path.name:30} {seconds:6.1f} s  {outcome}", flush=True)
+                all_succeeded &= succeeded
     sys.exit(not all_succeeded)
 
 

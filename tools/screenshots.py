@@ -5,10 +5,10 @@
 
 from contextlib import contextmanager
 from itertools import product
-from pathlib import Path
 import shutil
 import sys
 
+from files import ROOT
 from playwright.sync_api import sync_playwright
 
 THEMES = ("light", "dark")
@@ -39,7 +39,7 @@ def new_page(browser, *, theme, width):
 
 def main():
     """Take pictures of all pages, in both themes and at both widths."""
-    build = Path(__file__).resolve().parents[1] / "_build"
+    build = ROOT / "_build"
     addresses = sorted((build / "html").glob("*.html"))
     if not addresses:
         sys.exit(f"{build / 'html'} holds no pages; build the book first: make book")

@@ -7,7 +7,9 @@ from it the tolerances in the cells' metadata.
 from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal, ROUND_UP
 import sys
+from tempfile import TemporaryDirectory
 
+from compilations import kept_in
 from files import read_table, replace_table, ROOT
 import joblib
 import nbformat
@@ -261,9 +263,13 @@ def main():
     """
     arguments = notebook_arguments(__doc__).parse_args()
     succeeded = True
-    with ProcessPoolExecutor(joblib.cpu_count()) as pool:
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(joblib.cpu_count()) as pool:
+        environments = {
+            name: variables | kept_in(f"{folder}/{number}")  # each condition compiles for itself
+            for number, (name, variables) in enumerate(CONDITIONS.items())
+        }
         started = {
-            path: {name: pool.submit(execute, path, CONDITIONS[name]) for name in CONDITIONS}
+            path: {name: pool.submit(execute, path, environments[name]) for name in environments}
             for path in arguments.notebooks
         }
         for path, runs in started.items():

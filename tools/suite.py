@@ -50,8 +50,9 @@ def run_tests(target, root, *options):
         run = subprocess.run(
             [sys.executable, "-m", "pytest", target, "-n0", f"--junitxml={report}", *options],
             cwd=root,
-            # Without PYTHONPATH the installed package would be tested, not that of a copy.
-            env=os.environ | {"PYTHONPATH": str(root)},
+            # Without PYTHONPATH the installed package would be tested, not that of a copy, and
+            # without CI the tests of pages would be skipped for want of a browser.
+            env=os.environ | {"PYTHONPATH": str(root), "CI": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
