@@ -329,7 +329,8 @@ def _full_on_disk():
     """MNIST from the named file, else from Keras' cache; None if it is in neither."""
     if named := os.environ.get(MNIST_VARIABLE):
         try:
-            return _read(Path(named), _EDITIONS["full"])
+            # A kernel's folder is not the shell's, so an error has to say where it has looked.
+            return _read(Path(named).absolute(), _EDITIONS["full"])
         except (OSError, ValueError) as error:
             raise type(error)(f"{MNIST_VARIABLE}: {error}") from error
     # A damaged file in Keras' cache is as good as none: the download replaces it.

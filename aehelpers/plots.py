@@ -180,7 +180,8 @@ def architecture(model):
     Raises
     ------
     TypeError
-        If `model` is no such model, has several inputs, or pictures between its layers.
+        If `model` is no such model, has several inputs, pictures between its layers, or layers that
+        do not follow each other.
     """
     shape = getattr(model, "input_shape", None)
     if not isinstance(model, keras.Model) or not isinstance(shape, tuple):
@@ -191,6 +192,12 @@ def architecture(model):
     shapes = [shape, *(layer.output.shape for layer in layers)]
     if any(len(shape) != 2 for shape in shapes):
         raise TypeError(f"model: expected dense layers, got {model!r} with pictures between some")
+    for layer, shape in zip(layers, shapes, strict=False):
+        if getattr(layer.input, "shape", None) != shape:  # several inputs are a list
+            raise TypeError(
+                f"model: expected layers in a row, got {model!r}, in which {layer.name!r} does not "
+                "follow the layer before"
+            )
     units = [model.input_shape[-1]]
     names = ["input"]
     for layer in layers:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 import json
 import random
+from threading import RLock
 
 from aehelpers.checks import check_numbers, check_positive, check_seed
 from aehelpers.progress import Progress
@@ -72,6 +73,8 @@ def train(
         with an optimizer and one loss, `corrupt` no function, or `callbacks` no callbacks.
     ValueError
         If an argument has a wrong shape, is empty, not finite or out of range; names it.
+    RuntimeError
+        If another thread trains a model that differs only in its weights.
     FloatingPointError
         If a loss or metric stops being finite; names the epoch.
     """
@@ -208,6 +211,7 @@ class _CompiledEpoch:
     def __init__(self, engine, batch_size):
         self.engine = engine
         self.batch_size = batch_size
+        self._in_use = RLock()  # a callback may train another model of the kind in between
         supported = all(layer.supports_jit for layer in engine._flatten_layers())
 
         def compiled(function, xla=supported):
@@ -230,14 +234,22 @@ class _CompiledEpoch:
 
         A model that callbacks watch has it back after each epoch; they may change it at the end.
         """
-        _create_metrics(model)
-        self._load(model)
+        if not self._in_use.acquire(blocking=False):
+            raise RuntimeError(
+                f"model: another thread trains a model that differs from {model.name!r} only in its "
+                "weights; train one after the other, or in processes, as `sweep` does"
+            )
         try:
-            yield
+            _create_metrics(model)
+            self._load(model)
+            try:
+                yield
+            finally:
+                if not watched:
+                    self._store(model)
+                model.train_function = None
         finally:
-            if not watched:
-                self._store(model)
-            model.train_function = None
+            self._in_use.release()
 
     def train(self, model, x, y, order, watched):
         return self._call(self._train, model, watched, x, y, order)

@@ -1,5 +1,5 @@
 from aehelpers import plots
-from aehelpers.models import deep_autoencoder
+from aehelpers.models import deep_autoencoder, variational_autoencoder
 import keras
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -202,6 +202,8 @@ def test_a_history_and_a_model_that_are_none_are_refused_by_name():
     flattened = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(32)]
     with pytest.raises(TypeError, match=r"model: expected dense layers, got .* with pictures"):
         plots.architecture(keras.Sequential(flattened))
+    with pytest.raises(TypeError, match=r"model: expected layers in a row, got .* 'log_var'"):
+        plots.architecture(variational_autoencoder(2, seed=0).encoder)  # its two outputs are none
 
 
 def test_there_are_as_many_histories_as_colours_at_most_and_references_are_finite():

@@ -1,5 +1,7 @@
+from concurrent.futures import ThreadPoolExecutor
 import logging
 import random
+from threading import Event
 
 from aehelpers import training
 from aehelpers.models import (
@@ -434,3 +436,28 @@ def test_only_a_cross_entropy_wants_targets_from_0_to_1_both_included():
         model.compile(optimizer="adam", loss=loss)
         with pytest.raises(ValueError, match=r"y: expected targets in \[0, 1\]"):
             train(model, IMAGES, 5 * IMAGES, epochs=1, seed=0)
+
+
+def test_of_two_threads_that_train_like_models_the_second_is_refused_and_the_first_undisturbed():
+    settings = {"epochs": 2, "seed": 0}
+    alone, first, second = (dense_autoencoder((), 4, seed=0).autoencoder for _ in range(3))
+    train(alone, IMAGES, **settings)
+    training, go_on = Event(), Event()
+
+    class Wait(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            training.set()
+            assert go_on.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(train, first, IMAGES, callbacks=[Wait()], **settings)
+        assert training.wait(60)
+        try:
+            with pytest.raises(RuntimeError, match="^model: another thread trains a model that"):
+                train(second, OTHERS, **settings)
+        finally:
+            go_on.set()
+        run.result()
+    train(second, IMAGES, **settings)  # nothing is locked any more
+    for model in (first, second):
+        assert all(map(np.array_equal, model.get_weights(), alone.get_weights()))
