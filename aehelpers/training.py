@@ -236,8 +236,8 @@ class _CompiledEpoch:
         """
         if not self._in_use.acquire(blocking=False):
             raise RuntimeError(
-                f"model: another thread trains a model that differs from {model.name!r} only in its "
-                "weights; train one after the other, or in processes, as `sweep` does"
+                f"model: another thread trains a model that differs from {model.name!r} only in "
+                "its weights; train one after the other, or in processes, as `sweep` does"
             )
         try:
             _create_metrics(model)

@@ -496,7 +496,11 @@ HELPERS = {
     ),
     plots.architecture: Helper(
         good(model=st.tuples(small, small, small).map(Sizes)),
-        dict(model=lambda _: [*no_model(), models.convolutional_autoencoder(seed=0).autoencoder, branching()]),
+        dict(
+            model=lambda _: [
+                *(*no_model(), models.convolutional_autoencoder(seed=0).autoencoder, branching())
+            ]
+        ),
         examples=3,
     ),
     plots.code_histograms: Helper(

@@ -453,7 +453,7 @@ def test_of_two_threads_that_train_like_models_the_second_is_refused_and_the_fir
         run = pool.submit(train, first, IMAGES, callbacks=[Wait()], **settings)
         assert training.wait(60)
         try:
-            with pytest.raises(RuntimeError, match="^model: another thread trains a model that"):
+            with pytest.raises(RuntimeError, match=r"^model: another thread trains a model that"):
                 train(second, OTHERS, **settings)
         finally:
             go_on.set()
