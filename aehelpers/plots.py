@@ -192,8 +192,8 @@ def architecture(model):
     shapes = [shape, *(layer.output.shape for layer in layers)]
     if any(len(shape) != 2 for shape in shapes):
         raise TypeError(f"model: expected dense layers, got {model!r} with pictures between some")
-    for layer, shape in zip(layers, shapes, strict=False):
-        if getattr(layer.input, "shape", None) != shape:  # several inputs are a list
+    for layer, before in zip(layers, shapes[:-1], strict=True):
+        if getattr(layer.input, "shape", None) != before:  # several inputs are a list
             raise TypeError(
                 f"model: expected layers in a row, got {model!r}, in which {layer.name!r} does not "
                 "follow the layer before"

@@ -35,15 +35,23 @@ def test_second_compiles_nothing():
 """
 
 
-def test_what_one_process_has_compiled_others_load_until_the_run_ends(tmp_path):
-    toy = tmp_path / "test_toy.py"
-    toy.write_text(TOY)
-    environment = os.environ | {"PYTHONPATH": PLUGINS}
-    environment.pop(VARIABLE, None)  # which names the folder of this run
-    command = [sys.executable, "-m", "pytest", "-p", "shared_compilations", "-s", toy]
-    run = subprocess.run(
-        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+def run_toy(folder, text, variables):
+    """Run a test of this text under the plugin, in a run of its own."""
+    toy = folder / "test_toy.py"
+    toy.write_text(text)
+    outside = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "shared_compilations", "-s", toy],
+        env=outside | {"PYTHONPATH": PLUGINS} | variables,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
+
+
+def test_what_one_process_has_compiled_others_load_until_the_run_ends(tmp_path):
+    run = run_toy(tmp_path, TOY, {})
     assert run.returncode == 0, run.stdout
     kept = Path(run.stdout.partition("kept in ")[2].partition("\n")[0])
     assert kept.is_absolute()
@@ -51,11 +59,7 @@ def test_what_one_process_has_compiled_others_load_until_the_run_ends(tmp_path):
 
 
 def test_a_run_within_a_run_shares_its_folder(tmp_path):
-    toy = tmp_path / "test_toy.py"
-    toy.write_text(f"import os\ndef test_prints(): print('flags', os.environ['{VARIABLE}'])")
-    environment = os.environ | {"PYTHONPATH": PLUGINS, VARIABLE: f"{OPTION}/x"}
-    command = [sys.executable, "-m", "pytest", "-p", "shared_compilations", "-s", toy]
-    run = subprocess.run(
-        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    prints = f"import os\ndef test_prints(): print('flags', os.environ['{VARIABLE}'])"
+    run = run_toy(tmp_path, prints, {VARIABLE: f"{OPTION}/x"})
+    assert run.returncode == 0, run.stdout
     assert f"flags {OPTION}/x\n" in run.stdout

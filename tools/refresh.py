@@ -2,6 +2,7 @@
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 import os
 from pathlib import Path
 import subprocess
@@ -126,12 +127,14 @@ def write(notebook, path):
     return True
 
 
-def refresh(path):
+def refresh(path, environment=None):
     """Re-execute a notebook and store its outputs; if a cell raises, the file stays as it was.
 
     Parameters
     ----------
     path : Path
+    environment : dict of str to str, optional
+        As of `execute`.
 
     Returns
     -------
@@ -142,7 +145,8 @@ def refresh(path):
     """
     start = time.perf_counter()
     try:
-        succeeded, outcome = True, "changed" if write(execute(path), path) else "unchanged"
+        changed = write(execute(path, environment), path)
+        succeeded, outcome = True, "changed" if changed else "unchanged"
     except Exception as error:  # whatever is wrong with one notebook, the others go on
         succeeded, outcome = False, f"failed: {error}"
     return succeeded, outcome, time.perf_counter() - start
@@ -152,14 +156,11 @@ def main():
     """Refresh the notebooks that the command line names; exit with 1 if one fails."""
     notebooks = notebook_arguments(__doc__).parse_args().notebooks
     all_succeeded = True
-    with TemporaryDirectory() as folder:
-        os.environ |= kept_in(folder)  # for the pool's processes, and their kernels
-        with ProcessPoolExecutor(joblib.cpu_count()) as pool:
-            for path, (succeeded, outcome, seconds) in zip(
-                notebooks, pool.map(refresh, notebooks), strict=True
-            ):
-                print(f"{path.name:30} {seconds:6.1f} s  {outcome}", flush=True)
-                all_succeeded &= succeeded
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(joblib.cpu_count()) as pool:
+        results = pool.map(partial(refresh, environment=kept_in(folder)), notebooks)
+        for path, (succeeded, outcome, seconds) in zip(notebooks, results, strict=True):
+            print(f"{path.name:30} {seconds:6.1f} s  {outcome}", flush=True)
+            all_succeeded &= succeeded
     sys.exit(not all_succeeded)
 
 
