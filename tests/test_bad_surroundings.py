@@ -173,7 +173,7 @@ def test_a_notebook_that_cannot_be_written_stays_as_it_was(folder, bad, reason, 
     nbformat.write(new_notebook(cells=[new_code_cell("x = 1", id="a")]), path)
     before = files_in(folder)
     executed = new_notebook(cells=[new_code_cell("x = 2", id="a")])
-    monkeypatch.setattr(refresh, "execute", lambda _: executed)
+    monkeypatch.setattr(refresh, "execute", lambda *_: executed)
     with bad(folder):
         succeeded, outcome, _ = refresh.refresh(path)
     assert not succeeded
