@@ -58,8 +58,16 @@ def test_what_one_process_has_compiled_others_load_until_the_run_ends(tmp_path):
     assert not kept.exists()
 
 
+PRINTS = f"import os\ndef test_prints(): print('flags', os.environ['{VARIABLE}'])"
+
+
+def test_flags_of_somebody_are_kept(tmp_path):
+    run = run_toy(tmp_path, PRINTS, {VARIABLE: "--tf_xla_max_cluster_size=7"})
+    assert run.returncode == 0, run.stdout
+    assert f"flags --tf_xla_max_cluster_size=7 {OPTION}/" in run.stdout
+
+
 def test_a_run_within_a_run_shares_its_folder(tmp_path):
-    prints = f"import os\ndef test_prints(): print('flags', os.environ['{VARIABLE}'])"
-    run = run_toy(tmp_path, prints, {VARIABLE: f"{OPTION}/x"})
+    run = run_toy(tmp_path, PRINTS, {VARIABLE: f"{OPTION}/x"})
     assert run.returncode == 0, run.stdout
     assert f"flags {OPTION}/x\n" in run.stdout

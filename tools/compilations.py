@@ -4,6 +4,8 @@ The processes have to have the same processor and the same settings of TensorFlo
 which code that was kept is not told apart.
 """
 
+import os
+
 VARIABLE = "TF_XLA_FLAGS"  # TensorFlow reads it
 OPTION = "--tf_xla_persistent_cache_directory="
 
@@ -19,6 +21,7 @@ def kept_in(folder):
     Returns
     -------
     dict of str to str
-        The environment variable for the processes that share the code.
+        The environment variable for the processes that share the code, with whatever flags it has
+        in this one.
     """
-    return {VARIABLE: f"{OPTION}{folder}"}
+    return {VARIABLE: f"{os.environ.get(VARIABLE, '')} {OPTION}{folder}".lstrip()}
