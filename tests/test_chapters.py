@@ -55,15 +55,18 @@ def test_each_of_at_least_four_exercises_is_followed_by_its_executed_hidden_solu
     assert len(exercises) == len(set(exercises)) >= 4
     assert SOLUTION.findall(text) == exercises
     assert text.count("```{solution-end}\n```") == len(exercises)
-    executed = False
+    executed, exercise = False, ""
     for cell in chapter.cells:
         if cell.cell_type == "code":
-            executed |= cell.id.startswith("solution-") and bool(cell.outputs)
+            if cell.id.startswith("solution-"):  # solution-shift solves ex-vanilla-shift
+                name = exercise.split("-", 2)[-1]
+                assert cell.id.startswith(f"solution-{name}"), f"{cell.id} stands in {exercise!r}"
+                executed |= bool(cell.outputs)
             continue
         if "```{solution-end}" in cell.source:
             assert executed, f"no executed cell before: {cell.source[:60]}"
-        if SOLUTION.search(cell.source):
-            executed = False
+        if started := SOLUTION.search(cell.source):
+            executed, exercise = False, started[1]
 
 
 def test_a_chapter_quotes_every_number_that_it_glues_and_glues_every_number_that_it_quotes(chapter):
