@@ -78,7 +78,7 @@ def test_a_wrong_and_then_the_right_answer_are_told_by_words_and_signs_at_the_ke
     page.keyboard.press("ArrowUp")  # from the first to the last
     words = box.locator(".measured").inner_text()
     assert words.startswith("Right.")
-    assert re.search(r"They explain -1\.\d of", words)
+    assert re.search(r"they score -1\.\d, where", words)
     assert signs(box) == [[], [], ["✓"]]
 
 

@@ -263,8 +263,12 @@ def test_the_table_on_record_has_every_entry_and_all_learned_as_much_as_the_book
     cases = [(case.network, case.images) for case in training_speed.CASES]
     assert losses.keys() == {(case, entry) for case in cases for entry in trained}
     for (case, entry), loss in losses.items():
-        # After three epochs of few images convolutions still learn fast: the order of the images
-        # alone moves a median of three rounds by 2.7 % (standard deviation, 18 runs), so the ratio
-        # of two by 3.8 %; an epoch less raises it by 38 %.
-        allowed = 0.12 if case == ("convolutional", training_speed.FEW) else 0.04
+        # Convolutions still learn fast when the clock stops: seed and order of the images alone move
+        # a median of three rounds by 2.7 % (standard deviation, 18 runs) with few images and by
+        # 2.2 % (8 runs) with many, so the ratio of two by 3.8 and 3.1 %. An epoch less raises the
+        # loss by 38 %; with many images by 8 %, which only the case of few would show.
+        network, images = case
+        allowed = 0.04
+        if network == "convolutional":
+            allowed = 0.12 if images == training_speed.FEW else 0.1
         assert loss == pytest.approx(losses[case, "book"], rel=allowed), (case, entry)
