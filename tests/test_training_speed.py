@@ -263,7 +263,7 @@ def test_the_table_on_record_has_every_entry_and_all_learned_as_much_as_the_book
     cases = [(case.network, case.images) for case in training_speed.CASES]
     assert losses.keys() == {(case, entry) for case in cases for entry in trained}
     for (case, entry), loss in losses.items():
-        # Convolutions still learn fast when the clock stops: seed and order of the images alone move
+        # Convolutions still learn fast when the clock stops: seed and order of the images move
         # a median of three rounds by 2.7 % (standard deviation, 18 runs) with few images and by
         # 2.2 % (8 runs) with many, so the ratio of two by 3.8 and 3.1 %. An epoch less raises the
         # loss by 38 %; with many images by 8 %, which only the case of few would show.
