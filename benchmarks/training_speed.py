@@ -44,7 +44,7 @@ ROUNDS = 3
 
 
 class Case(NamedTuple):
-    """What every entry trains, and for how many epochs it is timed in each of its rounds."""
+    """What every entry trains, and for how many epochs it is timed in each round."""
 
     network: str
     images: int
