@@ -1,11 +1,13 @@
 """Tests of re-execution: what is stored, that it stays the same, and that failure loses nothing."""
 
+from contextlib import nullcontext
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tomllib
 from types import SimpleNamespace
 
 from conftest import ROOT, wait_for
@@ -216,6 +218,39 @@ def test_a_kernel_that_dies_and_a_file_that_is_cut_off_are_told_and_lose_no_othe
     assert re.match(r"dies\.ipynb .* failed: Kernel died", of_dead)
     assert re.match(r"good\.ipynb .* changed$", of_good)
     assert (cut.read_bytes(), dies.read_bytes()) == before
+
+
+def test_a_notebook_that_is_saved_while_it_runs_stays_as_it_was_saved(tmp_path):
+    path, begun, saved = (tmp_path / name for name in ("slow.ipynb", "begun", "saved"))
+    code = (
+        "import pathlib, time\n\n"
+        "pathlib.Path('begun').touch()\n"
+        "while not pathlib.Path('saved').exists():\n"
+        "    time.sleep(0.02)"
+    )
+    write(path, [new_code_cell(code)])
+    with start(path, folder=tmp_path) as process:
+        wait_for(begun.exists)
+        write(path, [new_code_cell(code), new_code_cell("x = 'typed meanwhile'")])
+        edited = path.read_bytes()
+        saved.touch()
+        stdout, _ = process.communicate()
+    assert process.returncode == 1
+    assert "failed: the file was saved while it ran" in stdout
+    assert path.read_bytes() == edited
+
+
+def test_whatever_the_tests_execute_is_refreshed_if_no_notebook_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["refresh.py"])
+    pool = SimpleNamespace(map=lambda _, paths: [(True, "changed", 0.0) for _ in paths])
+    monkeypatch.setattr(refresh, "ProcessPoolExecutor", lambda _: nullcontext(pool))
+    with pytest.raises(SystemExit):
+        refresh.main()
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]
+    folders = settings["ini_options"]["testpaths"]
+    executed = {path.name for folder in folders for path in (ROOT / folder).glob("*.ipynb")}
+    told = re.findall(r"^(\w+\.ipynb) .*  changed$", capsys.readouterr().out, re.MULTILINE)
+    assert sorted(told) == sorted(executed)
 
 
 def test_an_interrupted_refresh_leaves_the_file_alone_and_no_kernel_behind(tmp_path):

@@ -1,5 +1,7 @@
 """Tests of the measured tolerances: which movements are seen, and what is made of them."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 import csv
 from decimal import Decimal
 from operator import attrgetter
@@ -7,7 +9,8 @@ import os
 import subprocess
 import sys
 
-from conftest import ROOT
+from compilations import VARIABLE
+from conftest import ROOT, wait_for
 from files import read_table
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -126,6 +129,7 @@ def run_spread(toy, *shifts):
     conditions = {f"by {shift}": {"SHIFT": str(shift)} for shift in shifts}
     program = (
         f"import pathlib, spread; spread.CONDITIONS = {conditions}; "
+        "spread.require_newer_processor = lambda: None; "
         "spread.SPREAD = pathlib.Path('spread.csv'); spread.main()"
     )
     return subprocess.run(
@@ -191,6 +195,55 @@ def test_words_that_change_and_cells_that_raise_end_with_an_error(toy, source, m
     assert not toy.with_name("spread.csv").exists()
 
 
+def test_a_notebook_that_is_changed_while_it_is_measured_is_told_and_left(toy):
+    before = toy.read_text()
+    begun, saved = toy.with_name("begun"), toy.with_name("saved")
+    code = (
+        "import os, pathlib, time\n"
+        f"folder = pathlib.Path({str(toy.parent)!r})\n"
+        "if os.environ.get('SHIFT'):\n"
+        "    (folder / 'begun').touch()\n"
+        "    while not (folder / 'saved').exists():\n"
+        "        time.sleep(0.02)"
+    )
+    notebook = nbformat.reads(before, as_version=4)
+    notebook.cells[1:] = [new_code_cell(code, id="waits")]
+    nbformat.write(notebook, toy)
+    refresh(toy)
+
+    def save():
+        wait_for(begun.exists)
+        notebook.cells.append(new_code_cell("6 * 7", id="new"))
+        nbformat.write(notebook, toy)
+        saved.touch()
+
+    with ThreadPoolExecutor() as pool:
+        pool.submit(save)
+        run = run_spread(toy, 1)
+    assert run.returncode == 1
+    assert "toy.ipynb: cells or outputs were changed while they ran" in run.stdout
+    assert [cell.id for cell in nbformat.read(toy, as_version=4).cells][1:] == ["waits", "new"]
+    assert not toy.with_name("spread.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("found", "is_newer"),
+    [
+        (["X86_V3", "X86_V4", "AVX512_ICL"], True),  # as NumPy 2.4 names them
+        (["SSE42", "AVX2", "AVX512_SKX"], True),  # and older ones
+        (["SSE42", "AVX2", "FMA3"], False),
+        (["NEON", "ASIMD"], False),
+    ],
+)
+def test_tolerances_are_measured_only_where_there_is_something_older_to_imitate(
+    monkeypatch, found, is_newer
+):
+    config = {"SIMD Extensions": {"found": found}}
+    monkeypatch.setattr(spread.np, "show_config", lambda mode: config)
+    with nullcontext() if is_newer else pytest.raises(SystemExit, match="AVX-512.*" + found[-1]):
+        spread.require_newer_processor()
+
+
 def test_conditions_win_over_the_settings_of_aehelpers(monkeypatch):
     for condition in spread.CONDITIONS.values():
         for name, value in condition.items():
@@ -210,10 +263,13 @@ def test_tensorflow_knows_the_flags_of_all_conditions():
         "tf.function(lambda x: 2 * x, jit_compile=True)(tf.constant(1.0))"
     )
 
+    # Code that others compiled is for other flags.
+    outside = {name: value for name, value in os.environ.items() if name != VARIABLE}
+
     def ends_with(flags):
         return subprocess.run(
             [sys.executable, "-c", program],
-            env=os.environ | {"XLA_FLAGS": flags},
+            env=outside | {"XLA_FLAGS": flags},
             capture_output=True,
             check=False,
         ).returncode

@@ -23,12 +23,17 @@ from outputs import drop_empty
 _KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
-def notebook_arguments(description):
-    """Make a parser of command lines that name notebooks, all of the book's if none is named.
+CHAPTERS = sorted(ROOT.glob("book/*.ipynb"))
+
+
+def notebook_arguments(description, usual):
+    """Make a parser of command lines that name notebooks.
 
     Parameters
     ----------
     description : str
+    usual : list of Path
+        The notebooks if none is named.
 
     Returns
     -------
@@ -37,9 +42,7 @@ def notebook_arguments(description):
         message.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "notebooks", nargs="*", type=_notebook, default=sorted(ROOT.glob("book/*.ipynb"))
-    )
+    parser.add_argument("notebooks", nargs="*", type=_notebook, default=usual)
     return parser
 
 
@@ -128,7 +131,9 @@ def write(notebook, path):
 
 
 def refresh(path, environment=None):
-    """Re-execute a notebook and store its outputs; if a cell raises, the file stays as it was.
+    """Re-execute a notebook and store its outputs, or leave the file as it is.
+
+    It is left if a cell raises, and if somebody has saved it meanwhile.
 
     Parameters
     ----------
@@ -145,7 +150,11 @@ def refresh(path, environment=None):
     """
     start = time.perf_counter()
     try:
-        changed = write(execute(path, environment), path)
+        before = path.read_bytes()
+        notebook = execute(path, environment)
+        if path.read_bytes() != before:
+            raise RuntimeError("the file was saved while it ran; it is left as it was saved")
+        changed = write(notebook, path)
         succeeded, outcome = True, "changed" if changed else "unchanged"
     except Exception as error:  # whatever is wrong with one notebook, the others go on
         succeeded, outcome = False, f"failed: {error}"
@@ -154,7 +163,8 @@ def refresh(path, environment=None):
 
 def main():
     """Refresh the notebooks that the command line names; exit with 1 if one fails."""
-    notebooks = notebook_arguments(__doc__).parse_args().notebooks
+    executed_by_tests = [*CHAPTERS, ROOT / "tools" / "chapter_template.ipynb"]
+    notebooks = notebook_arguments(__doc__, executed_by_tests).parse_args().notebooks
     all_succeeded = True
     with TemporaryDirectory() as folder, ProcessPoolExecutor(joblib.cpu_count()) as pool:
         results = pool.map(partial(refresh, environment=kept_in(folder)), notebooks)

@@ -13,6 +13,7 @@ from compilations import kept_in
 from files import read_table, replace_table, ROOT
 import joblib
 import nbformat
+import numpy as np
 from outputs import (
     code_cells,
     decode_picture,
@@ -22,7 +23,7 @@ from outputs import (
     split_numbers,
     Tolerance,
 )
-from refresh import execute, notebook_arguments, write
+from refresh import CHAPTERS, execute, notebook_arguments, write
 
 _NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
 
@@ -158,12 +159,14 @@ def _with_safety(deviation):
     return limit.quantize(Decimal(1).scaleb(limit.adjusted()), ROUND_UP)
 
 
-def measure(path, runs):
+def measure(path, stored, runs):
     """Compare the runs of a notebook with the outputs that it stores.
 
     Parameters
     ----------
     path : Path
+    stored : dict of str to NotebookNode
+        Its code cells as they were when the runs began.
     runs : dict of str to concurrent.futures.Future
         By condition, what `execute` returns under it.
 
@@ -177,7 +180,8 @@ def measure(path, runs):
     Raises
     ------
     RuntimeError
-        If a cell raises under one of the conditions; names it.
+        If a cell raises under one of the conditions; names it. If a code cell or an output is
+        no longer as it was.
     """
     executed = {}
     for condition, run in runs.items():
@@ -185,8 +189,11 @@ def measure(path, runs):
             executed[condition] = code_cells(run.result())
         except RuntimeError as error:
             raise RuntimeError(f"{condition}: {error}") from error
+    present = code_cells(nbformat.read(path, as_version=4))
+    if _without_metadata(present) != _without_metadata(stored):
+        raise RuntimeError("cells or outputs were changed while they ran; nothing is recorded")
     rows, lines = [], []
-    for name, cell in code_cells(nbformat.read(path, as_version=4)).items():
+    for name, cell in stored.items():
         for condition, cells in executed.items():
             deviations, changes = compare(cell.outputs, cells[name].outputs)
             rows += [
@@ -195,6 +202,10 @@ def measure(path, runs):
             ]
             lines += [f"cell {name}: {c} changes its words under {condition}" for c in changes]
     return rows, lines
+
+
+def _without_metadata(cells):
+    return {name: (cell.source, cell.outputs) for name, cell in cells.items()}
 
 
 def record(rows, path, csv_path):
@@ -256,12 +267,24 @@ def set_tolerances(path, csv_path):
     write(notebook, path)
 
 
+def require_newer_processor():
+    """End the program on a processor that is itself as old as the first that is imitated."""
+    known = np.show_config("dicts")["SIMD Extensions"]["found"]
+    if not any(name.startswith(("AVX512", "X86_V4")) for name in known):
+        sys.exit(
+            "Expected a processor with AVX-512, so that there is something older to imitate; "
+            f"this one has {', '.join(known)}. Tolerances from it would be too small."
+        )
+
+
 def main():
     """Measure the notebooks that the command line names; exit with 1 if a word changes.
 
     No tolerance lets words change, so such a notebook is left as it is.
     """
-    arguments = notebook_arguments(__doc__).parse_args()
+    notebooks = notebook_arguments(__doc__, CHAPTERS).parse_args().notebooks
+    require_newer_processor()
+    stored = {path: code_cells(nbformat.read(path, as_version=4)) for path in notebooks}
     succeeded = True
     with TemporaryDirectory() as folder, ProcessPoolExecutor(joblib.cpu_count()) as pool:
         environments = {
@@ -270,12 +293,12 @@ def main():
         }
         started = {
             path: {name: pool.submit(execute, path, environments[name]) for name in environments}
-            for path in arguments.notebooks
+            for path in notebooks
         }
         for path, runs in started.items():
             try:
-                rows, changes = measure(path, runs)
-            except RuntimeError as error:
+                rows, changes = measure(path, stored[path], runs)
+            except Exception as error:  # whatever is wrong with one notebook, the others go on
                 print(f"{path.name}: {error}", flush=True)
                 succeeded = False
                 continue
