@@ -109,14 +109,22 @@ def test_the_outcome_counts_and_tells_the_code_of_survivors_and_of_those_without
     ]
 
 
-def test_explanations_stay_with_their_mutants_and_new_survivors_want_one(tmp_path):
-    table, listed = tmp_path / "table.csv", tmp_path / "listed.csv"
+@pytest.fixture
+def tables(tmp_path):
+    """Both tables, and a package of two modules, as the last arguments of `record`."""
+    (tmp_path / "numbers.py").write_text("ONE = 1\n")
+    (tmp_path / "letters.py").write_text("A = 1\n")
+    return tmp_path / "table.csv", tmp_path / "listed.csv", tmp_path
+
+
+def test_explanations_stay_with_their_mutants_and_new_survivors_want_one(tables):
+    table, listed, _ = tables
     first, second = ("numbers", "", "ONE = 1", "ONE = 2"), ("numbers", "", "ONE = 1", "ONE = 0")
     other = ("letters", "", "A = 1", "A = 2")
-    assert mutants.record(["letters", 9, 9, 8, 1, "88.9%"], [other], table, listed) == [other]
-    mutants.record(["numbers", 9, 9, 8, 1, "88.9%"], [first], table, listed)
+    assert mutants.record(["letters", 9, 9, 8, 1, "88.9%"], [other], *tables) == [other]
+    mutants.record(["numbers", 9, 9, 8, 1, "88.9%"], [first], *tables)
     listed.write_text(listed.read_text().replace("ONE = 2,", "ONE = 2,It is never read."))
-    found = mutants.record(["numbers", 9, 9, 7, 2, "77.8%"], [second, first], table, listed)
+    found = mutants.record(["numbers", 9, 9, 7, 2, "77.8%"], [second, first], *tables)
     assert found == [second]
     assert listed.read_text().splitlines()[1:] == [
         "letters,,A = 1,A = 2,",
@@ -129,16 +137,23 @@ def test_explanations_stay_with_their_mutants_and_new_survivors_want_one(tmp_pat
     ]
 
 
-def test_a_sample_of_mutants_leaves_the_survivors_that_were_not_drawn(tmp_path):
-    table, listed = tmp_path / "table.csv", tmp_path / "listed.csv"
+def test_a_sample_of_mutants_leaves_the_survivors_that_were_not_drawn_and_still_stand(tables):
+    _, listed, _ = tables
     first, second = ("numbers", "", "ONE = 1", "ONE = 2"), ("numbers", "", "ONE = 1", "ONE = 0")
-    mutants.record(["numbers", 9, 9, 8, 1, "88.9%"], [first], table, listed)
+    gone = ("numbers", "", "TWO = 2", "TWO = 3")
+    mutants.record(["numbers", 9, 9, 7, 2, "77.8%"], [first, gone], *tables)
     listed.write_text(listed.read_text().replace("ONE = 2,", "ONE = 2,It is never read."))
-    mutants.record(["numbers", 9, 4, 3, 1, "75.0%"], [second], table, listed)
+    mutants.record(["numbers", 9, 4, 3, 1, "75.0%"], [second], *tables)
     assert listed.read_text().splitlines()[1:] == [
         "numbers,,ONE = 1,ONE = 2,It is never read.",
         "numbers,,ONE = 1,ONE = 0,",
     ]
+
+
+def test_a_module_without_mutants_has_a_row_and_no_share(tmp_path):
+    path = session(tmp_path / "a")
+    mutants.thin_out(path, None)
+    assert mutants.outcome(path, "numbers") == (["numbers", 0, 0, 0, 0, ""], [])
 
 
 @pytest.mark.parametrize("most", ["0", "-1"])

@@ -87,10 +87,9 @@ def run(module, most=None, resume=False):
 
     Raises
     ------
-    subprocess.CalledProcessError
-        If Cosmic Ray ends with an error, as its baseline does if the tests do not pass as they are.
     RuntimeError
-        If the tests' process ends before the last mutant.
+        If Cosmic Ray ends with an error, as its baseline does if the tests do not pass as they are,
+        or the tests' process ends before the last mutant. Names the log.
     """
     SESSIONS.mkdir(parents=True, exist_ok=True)
     session = SESSIONS / f"{module}.sqlite"
@@ -105,9 +104,11 @@ def run(module, most=None, resume=False):
         if resume and _is_newer(session, ROOT / "aehelpers" / f"{module}.py"):
             _forget_survivors(session)
         else:
-            session.unlink(missing_ok=True)
-            _cosmic_ray(copy, "init", config, session)
-            thin_out(session, most)
+            begun = session.with_suffix(".unfinished")
+            begun.unlink(missing_ok=True)
+            _cosmic_ray(copy, "init", config, begun)
+            thin_out(begun, most)
+            begun.replace(session)
         log = session.with_suffix(".log")
         with _warm_tests(module, copy, address, log) as tests:
             try:
@@ -116,6 +117,8 @@ def run(module, most=None, resume=False):
                 if tests.poll() is not None:  # those after that do not count as killed
                     session.unlink()
                     raise RuntimeError(f"{module}: the tests' process is gone, see {log}")
+            except subprocess.CalledProcessError as error:
+                raise RuntimeError(f"{module}: {error}; the tests said why in {log}") from error
             finally:
                 tests.terminate()
     return session
@@ -214,7 +217,7 @@ def outcome(session, module):
         for result, function, diff in results
         if result != "KILLED"
     ]
-    share = f"{killed / len(results):.1%}"
+    share = f"{killed / len(results):.1%}" if results else ""
     return [module, found, len(results), killed, len(survivors), share], survivors
 
 
@@ -225,16 +228,19 @@ def _changed(diff):
     return [" ".join(side.split()) for side in sides]
 
 
-def record(row, survivors, table=TABLE, listed=SURVIVORS):
+def record(row, survivors, table=TABLE, listed=SURVIVORS, package=ROOT / "aehelpers"):
     """Put what came of a module into the tables; explanations of the same mutants stay.
 
-    If not all of its mutants were tried, those that lived before stay listed, too.
+    If not all of its mutants were tried, those that lived before stay listed, too, where their code
+    still stands.
 
     Parameters
     ----------
     row, survivors : list
         As from `outcome`.
     table, listed : Path
+    package : Path
+        The folder of the modules.
 
     Returns
     -------
@@ -247,9 +253,12 @@ def record(row, survivors, table=TABLE, listed=SURVIVORS):
     old = read_table(listed)
     why = {tuple(line[:4]): line[4] for line in old}
     new = [[*survivor, why.get(survivor, "")] for survivor in dict.fromkeys(survivors)]
+    code = " ".join((package / f"{module}.py").read_text(encoding="utf-8").split())
     sampled = row[2] < row[1]  # those that were not drawn may still live
     others = [
-        line for line in old if line[0] != module or (sampled and tuple(line[:4]) not in survivors)
+        line
+        for line in old
+        if line[0] != module or (sampled and line[2] in code and tuple(line[:4]) not in survivors)
     ]
     replace_table(listed, [_SURVIVOR_COLUMNS, *sorted(others + new, key=lambda line: line[0])])
     return [tuple(line[:4]) for line in new if not line[4]]
