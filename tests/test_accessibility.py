@@ -1,8 +1,8 @@
 """What readers get who use a keyboard or a screen reader, zoom in, or want other colours."""
 
+from browser import new_page, THEMES
 from conftest import contrast, OPEN_ALL, serve
 import pytest
-from screenshots import new_page, THEMES
 
 # Everything that Tab should reach: of radio buttons with one name only the chosen one or the first.
 MARK_TARGETS = """() => {

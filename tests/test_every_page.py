@@ -4,10 +4,10 @@ from collections import defaultdict
 from urllib.parse import unquote, urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
+from browser import new_page
 from conftest import OPEN_ALL
 from playwright.sync_api import Error
 import pytest
-from screenshots import new_page
 
 # The address of the book, the theme and the width of the window in pixels.
 LAPTOP = [("http", "light", 1280), ("file", "dark", 1280)]

@@ -10,6 +10,7 @@ import shutil
 from urllib.parse import unquote, urljoin, urlsplit
 
 from aehelpers.claims import CLAIMS
+from browser import new_page, NoBrowserError, THEMES
 from bs4 import BeautifulSoup
 from conftest import build_book, contrast, open_browser, ROOT
 from docutils import nodes
@@ -19,9 +20,7 @@ import nbformat
 from nbformat.v4 import new_markdown_cell, new_notebook
 from outputs import decode_picture, NETWORK, stored_outputs
 from PIL import Image
-from playwright.sync_api import Error
 import pytest
-from screenshots import new_page, THEMES
 import yaml
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -256,7 +255,7 @@ def test_no_line_breaks_between_a_number_and_its_percent_sign(pages):
 
 
 @pytest.mark.parametrize(
-    ("variables", "outcome"), [({}, pytest.skip.Exception), ({"CI": "1"}, Error)]
+    ("variables", "outcome"), [({}, pytest.skip.Exception), ({"CI": "1"}, NoBrowserError)]
 )
 def test_a_missing_browser_is_a_reason_to_skip_at_home_and_to_fail_in_ci(
     monkeypatch, tmp_path, variables, outcome

@@ -4,9 +4,9 @@ import re
 import subprocess
 import sys
 
+from browser import new_page, THEMES
 from conftest import ROOT
 import pytest
-from screenshots import new_page, THEMES
 
 FAULTS = {
     "Question\n\n- [ ] a\n- [x] b": "expected a line --- before what was measured",

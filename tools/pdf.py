@@ -9,11 +9,10 @@ from pathlib import Path
 import sys
 from urllib.parse import unquote, urljoin, urlsplit
 
+from browser import chromium, NoBrowserError
 from bs4 import BeautifulSoup
 from files import ROOT
-from playwright.sync_api import Error
 from pypdf import PdfReader
-from screenshots import chromium, is_missing
 
 STYLE = Path(__file__).with_name("pdf.css")
 # Folded code draws and judges; on paper, where nothing unfolds, its figure or verdict says it all.
@@ -203,10 +202,8 @@ def main():
     try:
         with chromium() as browser:
             print(f"Print {write_pdf(browser, html)}")
-    except Error as error:
-        if not is_missing(error):
-            raise
-        sys.exit("The PDF is printed by Chromium; install it: apt install chromium")
+    except NoBrowserError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
