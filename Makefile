@@ -5,7 +5,7 @@ BIN := .venv/bin
 help:  ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-.venv/ready: requirements.txt pyproject.toml
+.venv/packages: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "The book needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 book"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' \
@@ -13,6 +13,10 @@ help:  ## list what can be made
 	@echo "Setting up .venv; this takes a minute or two."
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	@touch $@
+
+# Apart, since this needs no network, and pyproject.toml has settings that concern no package.
+.venv/ready: .venv/packages pyproject.toml
 	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
