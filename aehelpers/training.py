@@ -6,6 +6,7 @@ from functools import partial
 import json
 import random
 from threading import RLock
+import warnings
 
 from aehelpers.checks import check_numbers, check_positive, check_seed
 from aehelpers.progress import Progress
@@ -54,8 +55,9 @@ def train(
     batch_size : int
         Images in a batch; the last batch of an epoch holds what is left.
     corrupt : callable, optional
-        Called as ``corrupt(x, rng)`` in each epoch, `x` being read-only and `rng` a
-        `numpy.random.Generator`; its result, of the shape of `x`, is the input of that epoch.
+        Called as ``corrupt(x, rng)`` for each epoch, `x` being read-only and `rng` a
+        `numpy.random.Generator`; its result, of the shape of `x`, is the input of that epoch. Runs
+        in a thread of its own, while the epoch before trains.
     validation_data : tuple of two arrays, optional
         Inputs and targets whose loss is measured after each epoch.
     callbacks : sequence of keras.callbacks.Callback
@@ -90,7 +92,7 @@ def train(
         raise TypeError(f"callbacks: expected a sequence of Keras' callbacks, got {callbacks!r}")
     x = _checked_array("x", x, model.input_shape)
     same = y is None
-    y = _checked_targets("x" if same else "y", x if same else y, x, model)
+    y = _checked_targets("y, for which x is taken" if same else "y", x if same else y, x, model)
     held_out = None
     if validation_data is not None:
         held_out = _checked_validation(validation_data, model)
@@ -108,8 +110,11 @@ def train(
     with ThreadPoolExecutor(1) as pool, progress, compiled.training(model, watched):
 
         def draw():
-            # The next epoch's corruption is drawn on another core while this epoch trains.
-            return pool.submit(lambda: _checked_corruption(corrupt(clean, corruption_rng), x))
+            # The next epoch's corruption is drawn on another core while this epoch trains. It is
+            # copied there, too: a function may return the same array each time.
+            return pool.submit(
+                lambda: tf.constant(_checked_corruption(corrupt(clean, corruption_rng), x))
+            )
 
         def draws():
             upcoming = draw()
@@ -122,7 +127,7 @@ def train(
         corrupted = draws()
 
         def train_epoch(_):
-            epoch_inputs = tf.constant(next(corrupted)) if corrupt else inputs
+            epoch_inputs = next(corrupted) if corrupt else inputs
             order = tf.constant(order_rng.permutation(len(x)).astype(np.int32))
             return compiled.train(model, epoch_inputs, targets, order, watched)
 
@@ -138,8 +143,9 @@ def train(
             verbose=0,
             callbacks=[*validate, _StopWhenNotFinite(), *callbacks, _Report(progress, epochs)],
         )
-    # `fit` has done this to the weights of before: an optimizer may put their averages in place.
-    model.optimizer.finalize_variable_values(model.trainable_variables)
+    if not watched:
+        # `fit` did this to the weights of before: an optimizer may put their averages in place.
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     return history
 
 
@@ -155,7 +161,8 @@ def _check_model(model):
             f"model: expected a model compiled with an optimizer, got {model!r}; "
             "call model.compile(...) first"
         )
-    if isinstance(model.loss, dict | list | type):  # a list that Keras has wrapped, too
+    # A list that Keras has wrapped is one, too.
+    if model.loss is None or isinstance(model.loss, dict | list | type):
         raise TypeError(
             f"model: expected one loss, its name, a function or an object, got {model.loss!r}"
         )
@@ -312,6 +319,9 @@ def _compiled_epoch(model, batch_size):
         engine.compile_from_config(model.get_compile_config())
         _create_metrics(engine)
         _compiled[key] = _CompiledEpoch(engine, batch_size)
+    shapes = [[it.shape for it in _state(one)] for one in (model, _compiled[key].engine)]
+    if shapes[0] != shapes[1]:  # since its optimizer was built, layers were frozen
+        return _CompiledEpoch(model, batch_size)
     return _compiled[key]
 
 
@@ -341,9 +351,13 @@ def _one_image_for_ever(x, y):
 def _network_without_weights(model):
     """What two models must share to share their compiled code, as text.
 
-    Returns None if the model holds a function or class of the reader's own: these may change
-    while they keep their name.
+    Returns None if the model is or holds a function or class of the reader's own, which may change
+    while they keep their name, or a layer that knows data apart from its weights.
     """
+    if not _is_known(type(model).__module__):
+        return None
+    if any(hasattr(layer, "adapt") for layer in model._flatten_layers()):
+        return None
     names = {}
 
     def canonical(node):
@@ -353,7 +367,8 @@ def _network_without_weights(model):
             module = node.get("module", "keras")
             if module == "keras.initializers":
                 return None
-            if module is None or module.partition(".")[0] not in ("keras", "aehelpers"):
+            is_lambda = node.get("class_name") == "__lambda__" or node.keys() == {"value"}
+            if is_lambda or not _is_known(module):
                 raise LookupError(module)
             return {
                 key: names.setdefault(value, len(names)) if key == "name" else canonical(value)
@@ -366,10 +381,18 @@ def _network_without_weights(model):
         return node
 
     try:
-        config = [canonical(model.get_config()), canonical(model.get_compile_config())]
+        with warnings.catch_warnings():
+            # Keras means whoever loads a model from a file.
+            warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
+            config = [canonical(model.get_config()), canonical(model.get_compile_config())]
     except LookupError:
         return None
     return json.dumps(config, sort_keys=True)
+
+
+def _is_known(module):
+    """Whether a module, by its name, is Keras' or ours and so does not change meanwhile."""
+    return str(module).partition(".")[0] in ("keras", "aehelpers")
 
 
 class _Validate(keras.callbacks.Callback):

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 import logging
 import random
 from threading import Event
@@ -63,6 +64,15 @@ def with_dropout():
     return model
 
 
+def normalised():
+    keras.utils.set_random_seed(0)
+    normalise = keras.layers.Normalization()  # knows the mean of its data apart from its weights
+    normalise.adapt(10 * IMAGES)
+    model = keras.Sequential([keras.Input((784,)), normalise, keras.layers.Dense(784)])
+    model.compile(optimizer="adam", loss="mse")
+    return model
+
+
 def convolutional_with_chance():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -90,7 +100,8 @@ def assert_trained_as_by_keras(build, x, targets=None, xla=True):
 
 
 @pytest.mark.parametrize(
-    "build", [penalised, variational, with_dropout, convolutional, convolutional_with_chance]
+    "build",
+    [penalised, variational, with_dropout, normalised, convolutional, convolutional_with_chance],
 )
 @pytest.mark.parametrize("targets", [None, OTHERS])
 def test_weights_equal_those_of_keras_own_steps_short_last_batch_included(build, targets):
@@ -218,6 +229,51 @@ def test_models_with_functions_of_the_readers_own_do_not_share_them():
     assert_trained_as_by_keras(lambda: build(2), IMAGES[:8], IMAGES[:8, :4])
 
 
+@pytest.mark.parametrize(
+    ("layer", "loss"),
+    [
+        (lambda: keras.layers.Dense(784, activation=lambda x: x / 2), "mse"),
+        (lambda: keras.layers.Lambda(lambda x: x / 2), "mse"),
+        (lambda: keras.layers.Dense(784), lambda y, output: keras.ops.mean((y - output) ** 4)),
+    ],
+)
+def test_a_function_without_a_name_is_one_of_the_readers_own(layer, loss):
+    def build():
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(784), layer()])
+        model.compile(optimizer="adam", loss=loss)
+        return model
+
+    assert_trained_as_by_keras(build, IMAGES[:40])
+
+
+def test_a_model_of_the_readers_own_class_is_trained_as_its_class_says():
+    class Doubled(keras.Model):
+        def compute_loss(self, *arguments, **options):
+            return 2 * super().compute_loss(*arguments, **options)
+
+    def loss(kind):
+        keras.utils.set_random_seed(0)
+        pixels = keras.Input((784,))
+        model = kind(pixels, keras.layers.Dense(784)(pixels))
+        model.compile(optimizer="sgd", loss="mse")
+        return train(model, IMAGES, epochs=1, seed=0, batch_size=101).history["loss"][0]
+
+    assert loss(Doubled) == pytest.approx(2 * loss(keras.Model), rel=1e-5)
+    assert loss(Doubled) == pytest.approx(2 * loss(keras.Model), rel=1e-5)
+
+
+def test_a_layer_that_is_frozen_after_a_training_stays_and_the_others_train_on():
+    model = with_dropout()
+    train(model, IMAGES, epochs=1, seed=0)
+    frozen, other = model.layers[0], model.layers[-1]
+    frozen.trainable = False
+    before = frozen.get_weights()[0], other.get_weights()[0]
+    train(model, IMAGES, epochs=1, seed=0)
+    np.testing.assert_array_equal(frozen.get_weights()[0], before[0])
+    assert not np.allclose(other.get_weights()[0], before[1])
+
+
 def test_pythons_own_generator_stays_as_it_was():
     model = dense_autoencoder((7, 5), 3, seed=0).autoencoder
     state, compilations = random.getstate(), len(training._compiled)
@@ -272,6 +328,21 @@ def test_corruption_is_drawn_afresh_each_epoch_and_the_target_stays_clean():
     assert (model.get_weights()[-1] > 0.01).all()
 
 
+def test_a_corruption_may_fill_the_same_array_each_time():
+    same, drawn = np.zeros((1, 1), np.float32), count(1)
+
+    def corrupt(x, rng):
+        same.fill(next(drawn))
+        return same
+
+    copies = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = keras.Sequential([keras.Input((1,)), copies])
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+    settings = {"epochs": 9, "seed": 0, "corrupt": corrupt}
+    losses = train(model, [[0.0]], **settings).history["loss"]
+    assert losses == [epoch**2 for epoch in range(1, 10)]
+
+
 def test_a_corruption_in_place_is_stopped_before_it_spoils_the_images():
     def corrupt(x, rng):
         x[:, :100] = 0
@@ -303,8 +374,10 @@ def test_callbacks_see_the_weights_of_each_epoch():
     np.testing.assert_array_equal(seen[1], model.get_weights()[0])
 
 
-def test_what_a_callback_does_to_the_weights_at_the_end_stays():
+@pytest.mark.parametrize("averages", [False, True])
+def test_what_a_callback_does_to_the_weights_at_the_end_stays(averages):
     model = shallow_autoencoder(8, seed=0).autoencoder
+    model.compile(keras.optimizers.Adam(use_ema=averages), "mse")
     zeros = [np.zeros_like(weights) for weights in model.get_weights()]
     clear = keras.callbacks.LambdaCallback(on_train_end=lambda logs: model.set_weights(zeros))
     train(model, IMAGES, epochs=1, seed=0, callbacks=[clear])
@@ -378,7 +451,7 @@ def test_divergence_stops_training_and_names_the_epoch():
         ({"x": IMAGES[0]}, r"x: expected the model's shape \(n, 784\), got \(784,\)"),
         ({"x": IMAGES[:, :10]}, r"x: expected the model's shape \(n, 784\), got \(101, 10\)"),
         ({"x": np.full((3, 784), np.nan)}, "x: expected finite numbers, got 2352"),
-        ({"x": IMAGES * 255}, r"x: expected targets in \[0, 1\]"),
+        ({"x": IMAGES * 255}, r"y, for which x is taken: expected targets in \[0, 1\]"),
         ({"y": IMAGES[:5]}, "y: expected 101 targets"),
         ({"y": IMAGES - 0.5}, r"y: expected targets in \[0, 1\] .* from -0.49"),
         ({"y": IMAGES + 0.5}, r"y: expected targets in \[0, 1\] .* to 1.5"),
@@ -415,6 +488,10 @@ def test_what_is_no_compiled_model_is_refused():
     network = shallow_autoencoder(8, seed=0)
     with pytest.raises(TypeError, match="model: expected a model compiled with an optimizer"):
         train(keras.Model(network.encoder.input, network.encoder.output), IMAGES, epochs=1, seed=0)
+    network.encoder.compile("adam", "mse")
+    message = r"y, for which x is taken: expected the model's shape \(n, 8\), got \(101, 784\)"
+    with pytest.raises(ValueError, match=message):
+        train(network.encoder, IMAGES, epochs=1, seed=0)
 
 
 @pytest.mark.parametrize("callbacks", [keras.callbacks.History(), [3], "abc"])
