@@ -85,8 +85,8 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
         or, with a folder, the function or a setting uses something that cannot be told apart from
         its like, such as a model.
     ValueError
-        If the grid or the seeds are empty or no sequences, the grid names the seed, or a seed is
-        not a whole number from 0.
+        If the grid or the seeds are empty or no sequences, the grid names the seed, a seed is not a
+        whole number from 0, or the scheduler is no address.
     OSError
         If a result cannot be kept, for instance on a full disk, or no scheduler answers; those kept
         before are not lost.
@@ -99,7 +99,7 @@ def sweep(function, grid, seeds, *, folder=None, scheduler=None):
         raise TypeError(f"folder: expected a path, got {folder!r}")
     if scheduler is not None and not isinstance(scheduler, str):
         raise TypeError(f"scheduler: expected an address, got {scheduler!r}")
-    identity = _identity(function) if folder is not None else None
+    identity = _versions(function) if folder is not None else None
     keep = _Kept(identity, folder) if folder is not None else None
     kept = enumerate(map(keep.read, runs)) if keep else ()
     outcomes = {i: result for i, result in kept if result is not None}
@@ -155,7 +155,7 @@ def _run(function, identity, i, run):
     try:
         with _one_run_a_process, quiet, alone:
             # A module that changed is an older one in processes that had imported it before.
-            if identity is not None and _identity(function) != identity:
+            if identity is not None and _versions(function) != identity:
                 raise RuntimeError(
                     "its process has another version of the function, or of what it uses; "
                     "start the kernel, or the cluster's workers, again"
@@ -209,7 +209,13 @@ def _calls(scheduler):
             yield (calls[call], _failure(error)) if error else call.result()
             call.release()  # or it would be run again, if the worker that holds the result goes
 
-    with Client(scheduler) as client, warnings.catch_warnings():
+    try:
+        connected = Client(scheduler)
+    except ValueError as error:
+        raise ValueError(
+            f"scheduler: expected an address such as tcp://host:8786, got {scheduler!r}: {error}"
+        ) from error
+    with connected as client, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sending large graph")  # that is the function
         yield call_on_cluster
 
@@ -256,13 +262,7 @@ class _Kept:
 
     def __init__(self, identity, folder):
         self.folder = Path(folder)
-        sources = sorted(Path(aehelpers.__file__).parent.glob("*.py"))
-        self.context = [
-            *sys.version_info[:2],  # of Python: instructions change from one to the next
-            *(version(name) for name in ("keras", "tensorflow")),
-            *(_digest(path.read_bytes()) for path in sources),
-            identity,
-        ]
+        self.identity = identity
 
     def check_writable(self):
         """Raise before hours of work are lost."""
@@ -294,7 +294,12 @@ class _Kept:
 
     def _path(self, run):
         named = [[name, _identity(run[name])] for name in sorted(run)]
-        return self.folder / f"{_digest_of([self.context, named])}.json"
+        return self.folder / f"{_digest_of([self.identity, named])}.json"
+
+
+def _versions(function):
+    """What a function's results depend on apart from its setting, in this process."""
+    return [_CONTEXT, _identity(function)]
 
 
 def _digest(data):
@@ -312,7 +317,9 @@ def _identity(value, within=()):
     """
     if value is None or isinstance(value, bool | int | float | str | bytes | PurePath):
         return [type(value).__name__, repr(value)]
-    if isinstance(value, np.generic | np.ndarray) and value.dtype != object:
+    # An array of another class, such as a masked one, knows more than its numbers.
+    numbers = type(value) is np.ndarray or isinstance(value, np.generic)
+    if numbers and not value.dtype.hasobject:
         return [str(value.dtype), value.shape, _digest(np.ascontiguousarray(value).tobytes())]
     if isinstance(value, list | tuple | range):
         return [type(value).__name__, *(_identity(item, within) for item in value)]
@@ -365,6 +372,13 @@ def _installed():
     packages = {module: min(names) for module, names in packages_distributions().items()}
     return packages | dict.fromkeys(["aehelpers", *sys.stdlib_module_names], "")
 
+
+# As soon as this module is loaded, since a source that changes later is not what is run.
+_CONTEXT = [
+    *sys.version_info[:2],  # of Python: instructions change from one to the next
+    *(version(name) for name in ("keras", "tensorflow")),
+    *(_digest(path.read_bytes()) for path in sorted(Path(aehelpers.__file__).parent.glob("*.py"))),
+]
 
 # Instructions that look up a name outside of the function, the second in a class within it.
 _LOOKS_UP = ("LOAD_GLOBAL", "LOAD_NAME")

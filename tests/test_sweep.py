@@ -16,6 +16,8 @@ from threading import Thread
 import time
 from types import ModuleType
 
+import aehelpers
+from aehelpers import sweep as sweeps
 from aehelpers.progress import Progress
 from aehelpers.sweep import sweep, SweepError
 from conftest import wait_for
@@ -254,6 +256,12 @@ def test_a_function_that_wraps_one_of_a_package_is_not_taken_for_that(run_with_f
         assert table["twice"].tolist() == [factor, 2 * factor, 3 * factor]
 
 
+@pytest.mark.parametrize("address", ["localhost", "nonsense://host:1"])
+def test_what_is_no_address_of_a_scheduler_is_refused_by_name(address):
+    with pytest.raises(ValueError, match=f"scheduler: expected an address .* got '{address}'"):
+        sweep(lambda size, seed: {"twice": size}, {"size": [1]}, [0], scheduler=address)
+
+
 def test_a_sweep_whose_runs_are_all_kept_asks_no_scheduler(run_with_folder):
     table, _ = run_with_folder()
     function, kept = noted(str(run_with_folder.notes)), run_with_folder.kept
@@ -334,6 +342,40 @@ def test_a_name_like_that_of_a_functions_own_values_is_told_apart(run_with_folde
 
 
 real = object()  # which cannot be kept, and has the name of an attribute
+
+
+def test_the_package_is_the_one_that_was_loaded_and_another_one_is_told_apart(
+    run_with_folder, monkeypatch, tmp_path
+):
+    with joblib.parallel_config("sequential"):
+        run_with_folder()
+        (tmp_path / "data.py").write_text("# edited, but not loaded yet\n")
+        monkeypatch.setattr(aehelpers, "__file__", str(tmp_path / "__init__.py"))
+        assert run_with_folder()[1] == []
+        monkeypatch.setattr(sweeps, "_CONTEXT", ["another package"])
+        assert run_with_folder()[1] == ["1", "2", "3"]
+
+
+def test_a_process_that_has_loaded_another_version_of_the_package_says_so(monkeypatch):
+    def function(size, seed):
+        return {"twice": 2 * size}
+
+    identity = sweeps._versions(function)
+    run = (function, identity, 0, {"size": 1, "seed": 0})
+    assert sweeps._run(*run) == (0, {"twice": 2})
+    monkeypatch.setattr(sweeps, "_CONTEXT", ["another package"])
+    _, said = sweeps._run(*run)
+    assert "another version of the function, or of what it uses" in said
+
+
+def test_arrays_that_hold_more_than_numbers_are_refused(run_with_folder):
+    for held in (np.ma.array([1, 2], mask=[0, 1]), np.array([(1, real)], "i4, O")):
+
+        def function(size, seed, held=held):
+            return {"twice": 2 * size}
+
+        with pytest.raises(TypeError, match="got one that uses"):
+            run_with_folder(function)
 
 
 def test_an_attribute_is_not_taken_for_what_happens_to_have_its_name(run_with_folder):
