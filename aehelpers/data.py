@@ -341,6 +341,8 @@ def _full_on_disk():
 
 def _download_full():
     try:
+        with suppress(OSError):  # Keras would put the file elsewhere, where nobody looks for it
+            _keras_home().mkdir(parents=True, exist_ok=True)
         # Keras tells its progress on stdout, which is kept for our one line.
         with redirect_stdout(sys.stderr):
             file = keras.utils.get_file(
@@ -356,7 +358,7 @@ def _download_full():
 
 
 def _keras_home():
-    return Path(os.environ.get("KERAS_HOME", os.path.expanduser("~/.keras")))
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
 
 
 def _read(file, edition):

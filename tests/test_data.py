@@ -197,10 +197,11 @@ def test_full_mnist_comes_from_the_cache_of_keras_without_a_download(full, keras
     assert_same(data.load_mnist("full"), full)
 
 
-def test_home_of_keras_can_be_elsewhere(full, tmp_path, monkeypatch, origin):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "elsewhere"))
-    (tmp_path / "elsewhere" / "datasets").mkdir(parents=True)
-    np.savez(tmp_path / "elsewhere" / "datasets" / "mnist.npz", **content())
+@pytest.mark.parametrize("home", ["{}/elsewhere", "~/elsewhere"])
+def test_home_of_keras_can_be_elsewhere(full, empty_home, monkeypatch, origin, home):
+    monkeypatch.setenv("KERAS_HOME", home.format(empty_home))
+    (empty_home / "elsewhere" / "datasets").mkdir(parents=True)
+    np.savez(empty_home / "elsewhere" / "datasets" / "mnist.npz", **content())
     assert_same(data.load_mnist("full"), full)
 
 
@@ -290,6 +291,16 @@ def test_keras_downloads_full_mnist_where_its_cache_lacks_it(
     assert_same(data.load_mnist("full"), full)
     assert capsys.readouterr().out == "MNIST full: 6 training and 4 test digits\n"
     assert keras_file.read_bytes() == origin.read_bytes()
+
+
+def test_a_download_is_found_again_where_the_home_of_keras_did_not_exist(
+    full, empty_home, monkeypatch, origin
+):
+    np.savez(origin, **content())
+    monkeypatch.setenv("KERAS_HOME", str(empty_home / "new"))
+    assert_same(data.load_mnist("full"), full)
+    origin.unlink()
+    assert_same(data.load_mnist("full"), full)
 
 
 def test_full_mnist_that_cannot_be_had_is_an_error_that_names_three_ways(full, keras_file, origin):

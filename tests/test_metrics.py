@@ -33,6 +33,14 @@ def test_variance_explained_is_one_for_a_copy_and_zero_for_the_mean():
     assert metrics.variance_explained(TARGET, mean) == pytest.approx(0)
 
 
+def test_a_pixel_that_is_the_same_in_all_targets_does_not_count_whatever_its_value():
+    for value in (0.0, 0.1, 0.5):  # the mean of three times 0.1 is not 0.1
+        target = np.array([[value, 0], [value, 1], [value, 0]])
+        assert metrics.variance_explained(target, target + np.array([0.5, 0])) == 1
+        mean = [[0, 1 / 3]] * 3
+        assert metrics.variance_explained(target, mean) == pytest.approx(0)
+
+
 def test_pca_loses_what_the_singular_values_left_out_hold():
     data = np.random.default_rng(0).normal(3, 1, (20, 6))
     lost = np.linalg.svd(data - data.mean(axis=0), compute_uv=False)[2:]
