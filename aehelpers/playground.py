@@ -122,8 +122,11 @@ def _rounded(half, model):
     for layer in getattr(model, "operations", model.layers):
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        activation = getattr(getattr(layer, "activation", None), "__name__", None)
-        if not isinstance(layer, keras.layers.Dense) or activation not in ACTIVATIONS:
+        function = getattr(layer, "activation", None)
+        activation = getattr(function, "__name__", None)
+        # Not by their names alone, which a reader's own may share.
+        known = activation in ACTIVATIONS and function is keras.activations.get(activation)
+        if type(layer) is not keras.layers.Dense or not known:
             raise ValueError(
                 f"{half}: expected dense layers with activations of {ACTIVATIONS}, "
                 f"got {type(layer).__name__} with activation {activation}"

@@ -180,24 +180,18 @@ def architecture(model):
     Raises
     ------
     TypeError
-        If `model` is no such model, has several inputs, pictures between its layers, or layers that
-        do not follow each other.
+        If `model` is no such model, has several inputs or outputs, pictures between its layers, or
+        layers that do not follow each other.
     """
-    shape = getattr(model, "input_shape", None)
-    if not isinstance(model, keras.Model) or not isinstance(shape, tuple):
+    shapes = [getattr(model, f"{side}_shape", None) for side in ("input", "output")]
+    if not isinstance(model, keras.Model) or not all(isinstance(shape, tuple) for shape in shapes):
         raise TypeError(
-            f"model: expected a functional or sequential Keras model with one input, got {model!r}"
+            "model: expected a functional or sequential Keras model with one input and one output, "
+            f"got {model!r}"
         )
-    layers = list(_flat_layers(model))
-    shapes = [shape, *(layer.output.shape for layer in layers)]
-    if any(len(shape) != 2 for shape in shapes):
+    layers = list(_layers_in_row(model))
+    if any(len(shape) != 2 for shape in [shapes[0], *(layer.output.shape for layer in layers)]):
         raise TypeError(f"model: expected dense layers, got {model!r} with pictures between some")
-    for layer, before in zip(layers, shapes[:-1], strict=True):
-        if getattr(layer.input, "shape", None) != before:  # several inputs are a list
-            raise TypeError(
-                f"model: expected layers in a row, got {model!r}, in which {layer.name!r} does not "
-                "follow the layer before"
-            )
     units = [model.input_shape[-1]]
     names = ["input"]
     for layer in layers:
@@ -280,16 +274,30 @@ def filters(weights):
         )
 
 
-def _flat_layers(model):
-    for layer in model.layers:
+def _layers_in_row(model):
+    """The layers in their order, those of nested models too; a TypeError if they are in no row."""
+    layers = model.get_config()["layers"]
+    used_again = [it["name"] for it in layers if len(it.get("inbound_nodes", [])) > 1]
+    # Sums and the like of outputs are operations, but no layers.
+    for layer in getattr(model, "operations", model.layers):
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        # One thing in and one out, once: with one output in the end, there is no other way through.
+        alone = all(hasattr(getattr(layer, side, None), "shape") for side in ("input", "output"))
+        is_layer = isinstance(layer, keras.layers.Layer)
+        if layer.name in used_again or not alone or not is_layer:
+            raise TypeError(
+                f"model: expected layers in a row, got {model!r}, in which {layer.name!r} does not "
+                "simply follow the layer before"
+            )
         if isinstance(layer, keras.Model):
-            yield from _flat_layers(layer)
-        elif not isinstance(layer, keras.layers.InputLayer):
+            yield from _layers_in_row(layer)
+        else:
             yield layer
 
 
 def _check_references(references):
-    if references:
+    if references is not None and not (isinstance(references, dict) and not references):
         for label, value in check_dict("references", references).items():
             check_numbers(f"references[{label!r}]", value, ())
 

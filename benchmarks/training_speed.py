@@ -416,7 +416,7 @@ def save_digits(folder):
 
     editions = {}
     for images in {case.images for case in CASES}:
-        edition = "full" if images > 4_000 and full_mnist_available() else "small"
+        edition = "full" if images > FEW and full_mnist_available() else "small"
         digits = load_mnist(edition)
         np.save(folder / f"{images}.npy", np.resize(digits.x_train, (images, 784)))
         np.save(folder / f"{images} test.npy", digits.x_test)
@@ -594,6 +594,7 @@ def write_summary(rows, described, path):
     path : Path
         Of the CSV file.
     """
+    # As tools/files.py does; but a benchmark needs no more than the package and this folder.
     unfinished = path.with_suffix(".unfinished")
     try:
         with unfinished.open("w", newline="", encoding="utf-8") as file:

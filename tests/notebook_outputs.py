@@ -134,8 +134,9 @@ class Cell(IPyNbCell):
             )
             if not complaint:
                 return None
-        name = f"{self.path.stem} In {self.cell.execution_count} {place.partition(',')[0]}"
-        folder = self.config.rootpath / "_build" / "failed_pictures" / name.replace(" ", "_")
+        output = place.rpartition(", ")[0].replace(",", "")
+        name = f"{self.path.stem} In {self.cell.execution_count} {output}".replace(" ", "_")
+        folder = self.config.rootpath / "_build" / "failed_pictures" / name
         _write_pictures(folder, stored, new)
         return f"{complaint}; see {folder}"
 

@@ -81,10 +81,10 @@ def two_inputs():
     return model
 
 
-def branching():
+def branching(units):
     image = keras.Input((784,))
-    code = keras.layers.Dense(2)(image)
-    return keras.Model(image, code + keras.layers.Dense(2)(image))
+    code = keras.layers.Dense(units)(image)
+    return keras.Model(image, code + keras.layers.Dense(units)(image))
 
 
 def with_weights(model, value):
@@ -167,7 +167,7 @@ NO_SEED = [-1, 0.0, "0", None, False, np.nan, 2**32]
 NO_SIZES = [5, None, iter([4]), "ab", b"ab", {4}, {4: 5}, [0], [4, -1], [2.5], np.array(3)]
 NO_WEIGHT = [-1, -0.1, "1", None, True, np.nan, np.inf]
 NO_DICT = [{}, None, 3, [1], "x"]
-NO_REFERENCES = [3, [1], {"a": "b"}, {"a": np.nan}, {"a": [1, 2]}]
+NO_REFERENCES = [0, 3, [], [1], "", np.ones(2), {"a": "b"}, {"a": np.nan}, {"a": [1, 2]}]
 UNKNOWN = ["unknown", 3, [1]]
 
 
@@ -262,7 +262,7 @@ TRAIN = Helper(
         model=lambda _: [
             *no_model(_),
             keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)]),
-            *(dense(6, optimizer=None), dense(6, loss=["mse"])),
+            *(dense(6, optimizer=None), dense(6, loss=None), dense(6, loss=["mse"])),
             *(dense(6, loss=loss) for loss in ({"dense": "mse"}, keras.losses.MeanSquaredError)),
         ],
         x=lambda x: [*no_array(x), x[:, :-1], x.astype(np.float64) + 1e300],
@@ -435,7 +435,7 @@ HELPERS = {
             encoder=lambda _: [
                 *(None, 3, "model", keras.Sequential(), dense(783, 2)),
                 dense(784, 2, activation="gelu"),
-                *(dense(784, 2, use_bias=False), with_weights(dense(784, 2), np.nan), branching()),
+                *(dense(784, 2, use_bias=False), with_weights(dense(784, 2), np.nan), branching(2)),
             ],
             decoder=lambda _: [
                 *(None, 3, "model", dense(2, 783), dense(3, 784), dense(2, 784, activation="gelu")),
@@ -498,7 +498,8 @@ HELPERS = {
         good(model=st.tuples(small, small, small).map(Sizes)),
         dict(
             model=lambda _: [
-                *(*no_model(), models.convolutional_autoencoder(seed=0).autoencoder, branching())
+                *(*no_model(), models.convolutional_autoencoder(seed=0).autoencoder),
+                *(branching(2), branching(784)),  # the latter's layers would fit in a row
             ]
         ),
         examples=3,

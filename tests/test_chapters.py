@@ -67,7 +67,11 @@ def test_each_of_at_least_four_exercises_is_followed_by_its_executed_hidden_solu
             begins = "no solution"
         if started := SOLUTION.search(cell.source):
             executed = False
-            begins = "solution-" + started[1].split("-", 2)[2]  # of ex-vanilla-shift solution-shift
+            label = re.fullmatch(
+                r"ex-[^-]+-(.+)", started[1]
+            )  # of ex-vanilla-shift: solution-shift
+            assert label, f"expected ex-, the chapter's name, - and a word, got {started[1]}"
+            begins = f"solution-{label[1]}"  # of ex-vanilla-shift: solution-shift
 
 
 def test_a_chapter_quotes_every_number_that_it_glues_and_glues_every_number_that_it_quotes(chapter):

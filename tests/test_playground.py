@@ -15,6 +15,7 @@ from aehelpers.data import load_mnist
 from aehelpers.metrics import mse
 from aehelpers.models import dense_autoencoder
 from aehelpers.training import train
+from browser import new_page
 from conftest import ROOT, serve
 import keras
 import nbformat
@@ -24,7 +25,6 @@ from outputs import layer_arrays, NETWORK, parts
 from PIL import Image
 from playground import read_networks
 import pytest
-from screenshots import new_page
 
 STORED = read_networks(sorted((ROOT / "book").glob("*.ipynb")))
 DRAWING = "Draw here"
@@ -239,6 +239,22 @@ def test_a_layer_that_is_not_dense_is_refused_even_if_the_pages_know_its_activat
         export.PageNetwork("tiny", network.encoder, decoder, digits)
 
 
+def test_a_function_or_a_layer_of_ones_own_that_has_a_known_name_is_refused(digits):
+    def relu(x):
+        return keras.ops.leaky_relu(x, 0.3)
+
+    class Dense(keras.layers.Dense):
+        def call(self, x):
+            return 2 * super().call(x)
+
+    encoder = dense_autoencoder((), 4, seed=0).encoder
+    for kind, activation in ((keras.layers.Dense, relu), (Dense, "relu")):
+        layers = [kind(8, activation), keras.layers.Dense(784, activation="sigmoid")]
+        decoder = keras.Sequential([keras.Input((4,)), *layers])
+        with pytest.raises(ValueError, match=r"decoder: .* got Dense with activation relu"):
+            export.PageNetwork("tiny", encoder, decoder, digits)
+
+
 def test_a_layer_that_is_used_twice_is_refused(digits):
     encoder = dense_autoencoder((), 4, seed=0).encoder
     again = keras.layers.Dense(4, activation="relu")
@@ -314,6 +330,19 @@ def test_two_networks_of_one_name_are_an_error_that_names_both_notebooks(tmp_pat
         read_networks(paths)
 
 
+def test_networks_that_have_other_digits_are_an_error_since_pages_share_them(tmp_path, shown):
+    bundle = shown._repr_mimebundle_()
+    other = bundle[NETWORK] | {"name": "other", "digits": "AAAA"}
+    cells = [
+        new_code_cell("shown", outputs=[new_output("display_data", data)], execution_count=1)
+        for data in (bundle, bundle | {NETWORK: other})
+    ]
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    with pytest.raises(ValueError, match=r"chapter.ipynb: the network 'other' has other digits"):
+        read_networks([path])
+
+
 def test_only_pages_with_a_playground_load_its_files_which_weigh_less_than_a_megabyte(html):
     files = list((html / "_static" / "playground").iterdir())
     common = {"digits.js", "playground.js", "playground.css"}
@@ -352,8 +381,8 @@ def test_a_network_is_loaded_when_a_reader_comes_near_or_chooses_it_and_only_onc
 def test_the_address_of_a_network_changes_with_its_weights(html):
     addresses = {}
     for path in html.glob("*.html"):
-        if networks := re.search(r'<ae-playground networks="([^"]*)"', path.read_text()):
-            for address in networks[1].split():
+        for networks in re.findall(r'<ae-playground networks="([^"]*)"', path.read_text()):
+            for address in networks.split():
                 name, version = address.split(".js?v=")
                 addresses.setdefault(name, set()).add(version)
     assert addresses.keys() == STORED.keys()

@@ -197,13 +197,31 @@ def test_a_history_and_a_model_that_are_none_are_refused_by_name():
         with pytest.raises(ValueError, match=r"histories\['a'\]: expected what training returns"):
             plots.history({"a": run})
     for model in (3, type("Alike", (), {"input_shape": (None, 784)})()):
-        with pytest.raises(TypeError, match=r"model: expected .* Keras model with one input, got"):
+        with pytest.raises(TypeError, match=r"model: .* one input and one output, got"):
             plots.architecture(model)
     flattened = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(32)]
     with pytest.raises(TypeError, match=r"model: expected dense layers, got .* with pictures"):
         plots.architecture(keras.Sequential(flattened))
-    with pytest.raises(TypeError, match=r"model: expected layers in a row, got .* 'log_var'"):
-        plots.architecture(variational_autoencoder(2, seed=0).encoder)  # its two outputs are none
+    network = variational_autoencoder(2, seed=0)
+    with pytest.raises(TypeError, match=r"model: .* one input and one output, got"):
+        plots.architecture(network.encoder)
+    with pytest.raises(TypeError, match=r"model: expected layers in a row, got .* 'encoder'"):
+        plots.architecture(network.autoencoder)
+
+
+def test_a_network_of_equal_widths_that_branches_or_uses_a_layer_twice_is_refused():
+    code, layer = keras.Input((4,)), keras.layers.Dense(4, name="again")
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)], name="inner")
+    plots.architecture(keras.Model(code, inner(code)))
+    for output, named in {
+        layer(layer(code)): "again",
+        inner(inner(code)): "inner",
+        keras.layers.Dense(4)(code) + keras.layers.Dense(4)(code): "add",
+        keras.layers.Add(name="skip")([keras.layers.Dense(4)(code), code]): "skip",
+        2 * keras.layers.Dense(4)(code): "multiply",
+    }.items():
+        with pytest.raises(TypeError, match=f"model: expected layers in a row, .* '{named}"):
+            plots.architecture(keras.Model(code, output))
 
 
 def test_there_are_as_many_histories_as_colours_at_most_and_references_are_finite():

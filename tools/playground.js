@@ -237,7 +237,8 @@
       <details><summary>With the keyboard</summary>
         <p id="${id}-keys">In the drawing, the arrow keys move the pen, and space puts it down or lifts
         it. Arrow keys with Shift move the picture, [ and ] rotate it, Delete clears it. In the code,
-        left and right choose a number, up and down change it, and Delete makes it zero.</p>
+        left and right choose a number, up and down change it, and Delete makes it zero. Where the code
+        is a point of a plane, the arrow keys move the point.</p>
       </details>
     </div>`;
 

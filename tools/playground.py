@@ -75,7 +75,7 @@ def read_networks(notebooks):
     Raises
     ------
     ValueError
-        If two networks have one name.
+        If two networks have one name, or other digits, which all pages share.
     """
     found = {}
     for path in notebooks:
@@ -100,6 +100,12 @@ def read_networks(notebooks):
                         f"{path.name}: there is a network {name!r} in {found[name].notebook.name}"
                     )
                 found[name] = StoredNetwork(data[NETWORK], path, pictures)
+                first = next(iter(found.values()))
+                if data[NETWORK]["digits"] != first.content["digits"]:
+                    raise ValueError(
+                        f"{path.name}: the network {name!r} has other digits than those of "
+                        f"{first.notebook.name}; pages share them, so train all on one edition"
+                    )
     return found
 
 
@@ -129,7 +135,6 @@ class PlaygroundDirective(SphinxDirective):
                 f"one of {sorted(first.pictures)}, got {figure!r}"
             )
         picture, description = first.pictures[figure]
-        # The digits are the same for all networks.
         contents = {name: dict(stored[name].content) for name in names}
         digits = [content.pop("digits") for content in contents.values()].pop()
         return [
