@@ -3,6 +3,7 @@ from itertools import count
 import logging
 import random
 from threading import Event
+from time import sleep
 
 from aehelpers import training
 from aehelpers.models import (
@@ -328,8 +329,14 @@ def test_corruption_is_drawn_afresh_each_epoch_and_the_target_stays_clean():
     assert (model.get_weights()[-1] > 0.01).all()
 
 
-def test_a_corruption_may_fill_the_same_array_each_time():
-    same, drawn = np.zeros((1, 1), np.float32), count(1)
+def test_a_corruption_may_fill_the_same_array_each_time(monkeypatch):
+    same, drawn, copy = np.zeros((1, 1), np.float32), count(1), tf.constant
+
+    def copy_slowly(values):
+        sleep(0.02)  # in which the next corruption would be drawn
+        return copy(values)
+
+    monkeypatch.setattr(tf, "constant", copy_slowly)
 
     def corrupt(x, rng):
         same.fill(next(drawn))
