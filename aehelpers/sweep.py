@@ -317,8 +317,9 @@ def _identity(value, within=()):
     """
     if value is None or isinstance(value, bool | int | float | str | bytes | PurePath):
         return [type(value).__name__, repr(value)]
-    # An array of another class, such as a masked one, knows more than its numbers.
-    numbers = type(value) is np.ndarray or isinstance(value, np.generic)
+    # An array of another class, such as a masked one, knows more than its numbers; not so a memmap,
+    # which a large array is in the processes of a sweep.
+    numbers = type(value) in (np.ndarray, np.memmap) or isinstance(value, np.generic)
     if numbers and not value.dtype.hasobject:
         return [str(value.dtype), value.shape, _digest(np.ascontiguousarray(value).tobytes())]
     if isinstance(value, list | tuple | range):

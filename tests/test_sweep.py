@@ -378,6 +378,12 @@ def test_arrays_that_hold_more_than_numbers_are_refused(run_with_folder):
             run_with_folder(function)
 
 
+def test_a_large_array_is_the_same_in_all_processes(run_with_folder):
+    held = np.arange(10**6)  # which joblib puts into a file, for the processes to share
+    table, _ = run_with_folder(lambda size, seed: {"twice": int(held[2 * size])})
+    assert table["twice"].tolist() == [2, 4, 6]
+
+
 def test_an_attribute_is_not_taken_for_what_happens_to_have_its_name(run_with_folder):
     table, _ = run_with_folder(lambda size, seed: {"twice": 2 * size.real})
     assert table["twice"].tolist() == [2, 4, 6]
