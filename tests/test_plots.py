@@ -196,6 +196,10 @@ def test_a_history_and_a_model_that_are_none_are_refused_by_name():
     for run in (None, type("History", (), {"history": {"mse": [3, 2]}})()):
         with pytest.raises(ValueError, match=r"histories\['a'\]: expected what training returns"):
             plots.history({"a": run})
+    for key in ("loss", "val_loss"):
+        run = type("History", (), {"history": {"loss": [3, 2]} | {key: [3, np.nan]}})()
+        with pytest.raises(ValueError, match=rf"histories\['a'\], {key}: expected finite numbers"):
+            plots.history({"a": run})
     for model in (3, type("Alike", (), {"input_shape": (None, 784)})()):
         with pytest.raises(TypeError, match=r"model: .* one input and one output, got"):
             plots.architecture(model)
