@@ -6,6 +6,7 @@ from functools import partial
 import json
 import random
 from threading import RLock
+from types import FunctionType
 import warnings
 
 from aehelpers.checks import check_numbers, check_positive, check_seed
@@ -72,9 +73,11 @@ def train(
     ------
     TypeError
         If `model` is not a functional or sequential model with one input and one output, compiled
-        with an optimizer and one loss, `corrupt` no function, or `callbacks` no callbacks.
+        with an optimizer and not with several losses, `corrupt` no function, or `callbacks` no
+        callbacks.
     ValueError
-        If an argument has a wrong shape, is empty, not finite or out of range; names it.
+        If an argument has a wrong shape, is empty, not finite or out of range; names it. Also
+        Keras' own, if the model has no loss at all or a weight that its optimizer does not know.
     RuntimeError
         If another thread trains a model that differs only in its weights.
     FloatingPointError
@@ -161,8 +164,7 @@ def _check_model(model):
             f"model: expected a model compiled with an optimizer, got {model!r}; "
             "call model.compile(...) first"
         )
-    # A list that Keras has wrapped is one, too.
-    if model.loss is None or isinstance(model.loss, dict | list | type):
+    if isinstance(model.loss, dict | list | type):  # a list that Keras has wrapped, too
         raise TypeError(
             f"model: expected one loss, its name, a function or an object, got {model.loss!r}"
         )
@@ -308,7 +310,10 @@ def _convolves(model):
 
 def _compiled_epoch(model, batch_size):
     network = _network_without_weights(model)
-    if network is None:
+    # An optimizer that was built before layers were frozen is built for other weights.
+    known = model.optimizer._trainable_variables if model.optimizer.built else None
+    other = known is not None and [*map(id, known)] != [*map(id, model.trainable_variables)]
+    if network is None or other:
         return _CompiledEpoch(model, batch_size)
     key = (network, batch_size)
     if key not in _compiled:
@@ -319,9 +324,6 @@ def _compiled_epoch(model, batch_size):
         engine.compile_from_config(model.get_compile_config())
         _create_metrics(engine)
         _compiled[key] = _CompiledEpoch(engine, batch_size)
-    shapes = [[it.shape for it in _state(one)] for one in (model, _compiled[key].engine)]
-    if shapes[0] != shapes[1]:  # since its optimizer was built, layers were frozen
-        return _CompiledEpoch(model, batch_size)
     return _compiled[key]
 
 
@@ -356,7 +358,11 @@ def _network_without_weights(model):
     """
     if not _is_known(type(model).__module__):
         return None
-    if any(hasattr(layer, "adapt") for layer in model._flatten_layers()):
+    layers = list(model._flatten_layers())
+    held = [value for layer in layers for value in vars(layer).values()]
+    # Keras writes down an activation by its name, which a reader's own may share.
+    own = any(isinstance(it, FunctionType) and not _is_known(it.__module__) for it in held)
+    if own or any(hasattr(layer, "adapt") for layer in layers):
         return None
     names = {}
 
@@ -367,8 +373,7 @@ def _network_without_weights(model):
             module = node.get("module", "keras")
             if module == "keras.initializers":
                 return None
-            is_lambda = node.get("class_name") == "__lambda__" or node.keys() == {"value"}
-            if is_lambda or not _is_known(module):
+            if node.get("class_name") == "__lambda__" or not _is_known(module):
                 raise LookupError(module)
             return {
                 key: names.setdefault(value, len(names)) if key == "name" else canonical(value)
@@ -385,9 +390,9 @@ def _network_without_weights(model):
             # Keras means whoever loads a model from a file.
             warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
             config = [canonical(model.get_config()), canonical(model.get_compile_config())]
-    except LookupError:
+            return json.dumps(config, sort_keys=True)
+    except (LookupError, NotImplementedError, TypeError, ValueError):  # or what cannot be written
         return None
-    return json.dumps(config, sort_keys=True)
 
 
 def _is_known(module):

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 import logging
 import random
@@ -248,6 +249,51 @@ def test_a_function_without_a_name_is_one_of_the_readers_own(layer, loss):
     assert_trained_as_by_keras(build, IMAGES[:40])
 
 
+def test_a_function_that_has_the_name_of_one_of_keras_is_one_of_the_readers_own():
+    def relu(x):
+        return x / 2
+
+    def build(activation):
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Dense(784), keras.layers.Activation(activation)]
+        model = keras.Sequential([keras.Input((784,)), *layers])
+        model.compile(optimizer="adam", loss="mse")
+        return model
+
+    train(build("relu"), IMAGES[:8], epochs=1, seed=3)
+    assert_trained_as_by_keras(lambda: build(relu), IMAGES[:8])
+
+
+class Added(keras.layers.Layer):
+    """What has a loss of its own, and is made from something that Keras cannot write down."""
+
+    def __init__(self, something):
+        super().__init__()
+        self.something = something
+
+    def call(self, x):
+        self.add_loss(keras.ops.mean((x - 1) ** 2))
+        return x
+
+
+def leaky_relu_in_part():
+    return keras.layers.Activation(partial(keras.activations.leaky_relu, negative_slope=0.3))
+
+
+@pytest.mark.parametrize(
+    ("layer", "loss"),
+    [(leaky_relu_in_part, "mse"), (lambda: Added(object()), "mse"), (lambda: Added(1), None)],
+)
+def test_what_keras_cannot_write_down_or_has_its_own_loss_is_trained_all_the_same(layer, loss):
+    def build():
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(784), layer()])
+        model.compile(optimizer="adam", loss=loss)
+        return model
+
+    assert_trained_as_by_keras(build, IMAGES[:40])
+
+
 def test_a_model_of_the_readers_own_class_is_trained_as_its_class_says():
     class Doubled(keras.Model):
         def compute_loss(self, *arguments, **options):
@@ -273,6 +319,17 @@ def test_a_layer_that_is_frozen_after_a_training_stays_and_the_others_train_on()
     train(model, IMAGES, epochs=1, seed=0)
     np.testing.assert_array_equal(frozen.get_weights()[0], before[0])
     assert not np.allclose(other.get_weights()[0], before[1])
+
+
+def test_an_optimizer_is_not_taken_for_that_of_a_layer_of_the_same_shape_which_it_does_not_know():
+    keras.utils.set_random_seed(0)
+    first, second = keras.layers.Dense(784), keras.layers.Dense(784, trainable=False)
+    model = keras.Sequential([keras.Input((784,)), first, second])
+    model.compile(optimizer="adam", loss="mse")
+    train(model, IMAGES[:8], epochs=1, seed=0)
+    first.trainable, second.trainable = False, True
+    with pytest.raises(ValueError, match="Unknown variable"):  # as from `fit`
+        train(model, IMAGES[:8], epochs=1, seed=0)
 
 
 def test_pythons_own_generator_stays_as_it_was():
