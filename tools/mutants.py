@@ -87,9 +87,11 @@ def run(module, most=None, resume=False):
 
     Raises
     ------
+    subprocess.CalledProcessError
+        If Cosmic Ray ends with an error.
     RuntimeError
-        If Cosmic Ray ends with an error, as its baseline does if the tests do not pass as they are,
-        or the tests' process ends before the last mutant. Names the log.
+        If the tests do not pass as they are, or their process ends before the last mutant; names
+        the log.
     """
     SESSIONS.mkdir(parents=True, exist_ok=True)
     session = SESSIONS / f"{module}.sqlite"
@@ -112,13 +114,12 @@ def run(module, most=None, resume=False):
         log = session.with_suffix(".log")
         with _warm_tests(module, copy, address, log) as tests:
             try:
-                _cosmic_ray(copy, "baseline", config)
+                if _cosmic_ray(copy, "baseline", config, check=False):
+                    raise RuntimeError(f"{module}: the tests fail as they are, see {log}")
                 _cosmic_ray(copy, "exec", config, session)
                 if tests.poll() is not None:  # those after that do not count as killed
                     session.unlink()
                     raise RuntimeError(f"{module}: the tests' process is gone, see {log}")
-            except subprocess.CalledProcessError as error:
-                raise RuntimeError(f"{module}: {error}; the tests said why in {log}") from error
             finally:
                 tests.terminate()
     return session
@@ -128,8 +129,8 @@ def _is_newer(path, other):
     return path.exists() and path.stat().st_mtime > other.stat().st_mtime
 
 
-def _cosmic_ray(folder, *arguments):
-    subprocess.run([COSMIC_RAY, *arguments], cwd=folder, check=True)
+def _cosmic_ray(folder, *arguments, check=True):
+    return subprocess.run([COSMIC_RAY, *arguments], cwd=folder, check=check).returncode
 
 
 def _warm_tests(module, copy, address, log):

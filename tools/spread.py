@@ -205,7 +205,7 @@ def measure(path, stored, runs):
 
 
 def _without_metadata(cells):
-    return {name: (cell.source, cell.outputs) for name, cell in cells.items()}
+    return [(name, cell.source, cell.outputs) for name, cell in cells.items()]
 
 
 def record(rows, path, csv_path):
@@ -269,11 +269,12 @@ def set_tolerances(path, csv_path):
 
 def require_newer_processor():
     """End the program on a processor that is itself as old as the first that is imitated."""
-    known = np.show_config("dicts")["SIMD Extensions"]["found"]
+    known = np.show_config("dicts").get("SIMD Extensions", {}).get("found", [])
     if not any(name.startswith(("AVX512", "X86_V4")) for name in known):
         sys.exit(
             "Expected a processor with AVX-512, so that there is something older to imitate; "
-            f"this one has {', '.join(known)}. Tolerances from it would be too small."
+            f"this one has {', '.join(known) or 'none of what NumPy looks for'}. "
+            "Tolerances from it would be too small."
         )
 
 
@@ -284,8 +285,13 @@ def main():
     """
     notebooks = notebook_arguments(__doc__, CHAPTERS).parse_args().notebooks
     require_newer_processor()
-    stored = {path: code_cells(nbformat.read(path, as_version=4)) for path in notebooks}
-    succeeded = True
+    stored, failed = {}, False
+    for path in notebooks:
+        try:
+            stored[path] = code_cells(nbformat.read(path, as_version=4))
+        except Exception as error:  # whatever is wrong with one notebook, the others go on
+            print(f"{path.name}: {error}", flush=True)
+            failed = True
     with TemporaryDirectory() as folder, ProcessPoolExecutor(joblib.cpu_count()) as pool:
         environments = {
             name: variables | kept_in(f"{folder}/{number}")  # each condition compiles for itself
@@ -293,22 +299,22 @@ def main():
         }
         started = {
             path: {name: pool.submit(execute, path, environments[name]) for name in environments}
-            for path in notebooks
+            for path in stored
         }
         for path, runs in started.items():
             try:
                 rows, changes = measure(path, stored[path], runs)
-            except Exception as error:  # whatever is wrong with one notebook, the others go on
+            except Exception as error:
                 print(f"{path.name}: {error}", flush=True)
-                succeeded = False
+                failed = True
                 continue
             if not changes:
                 record(rows, path, SPREAD)
                 set_tolerances(path, SPREAD)
             for line in changes or ["only numbers and pictures move"]:
                 print(f"{path.name}: {line}", flush=True)
-            succeeded &= not changes
-    sys.exit(not succeeded)
+            failed |= bool(changes)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
