@@ -358,7 +358,7 @@ def _download_full():
 
 
 def _keras_home():
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    return Path(os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras")))
 
 
 def _read(file, edition):

@@ -262,7 +262,7 @@ TRAIN = Helper(
         model=lambda _: [
             *no_model(_),
             keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)]),
-            *(dense(6, optimizer=None), dense(6, loss=None), dense(6, loss=["mse"])),
+            *(dense(6, optimizer=None), dense(6, loss=["mse"])),
             *(dense(6, loss=loss) for loss in ({"dense": "mse"}, keras.losses.MeanSquaredError)),
         ],
         x=lambda x: [*no_array(x), x[:, :-1], x.astype(np.float64) + 1e300],

@@ -205,6 +205,11 @@ def test_home_of_keras_can_be_elsewhere(full, empty_home, monkeypatch, origin, h
     assert_same(data.load_mnist("full"), full)
 
 
+def test_a_home_of_keras_that_no_user_has_is_one_without_digits(monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", "~nosuchuser/keras")
+    assert data.full_mnist_available() is False
+
+
 def test_full_mnist_is_not_stored_a_second_time(full, named, empty_home):
     np.savez(named, **content())
     data.load_mnist("full")

@@ -213,10 +213,17 @@ def test_a_history_and_a_model_that_are_none_are_refused_by_name():
         plots.architecture(network.autoencoder)
 
 
+class OfTwo(keras.Model):
+    def __init__(self):
+        code = keras.Input((4,))
+        super().__init__(code, keras.layers.Dense(2)(code))
+
+
 def test_a_network_of_equal_widths_that_branches_or_uses_a_layer_twice_is_refused():
     code, layer = keras.Input((4,)), keras.layers.Dense(4, name="again")
     inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)], name="inner")
     plots.architecture(keras.Model(code, inner(code)))
+    plots.architecture(OfTwo())  # whose configuration Keras does not know
     for output, named in {
         layer(layer(code)): "again",
         inner(inner(code)): "inner",

@@ -378,6 +378,7 @@ def test_arrays_that_hold_more_than_numbers_are_refused(run_with_folder):
             run_with_folder(function)
 
 
+@pytest.mark.skipif(joblib.cpu_count() == 1, reason="there are no other processes")
 def test_a_large_array_is_the_same_in_all_processes(run_with_folder):
     held = np.arange(10**6)  # which joblib puts into a file, for the processes to share
     table, _ = run_with_folder(lambda size, seed: {"twice": int(held[2 * size])})
