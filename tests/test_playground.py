@@ -16,7 +16,7 @@ from aehelpers.metrics import mse
 from aehelpers.models import dense_autoencoder
 from aehelpers.training import train
 from browser import new_page
-from conftest import ROOT, serve
+from conftest import ROOT, serve, wait_for
 import keras
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -469,8 +469,10 @@ def held(served):
     return held
 
 
-def come(page, route, html):
+def come(page, held, name, html):
     """Let a network arrive, and the page notice it."""
+    wait_for(lambda: page.wait_for_timeout(1) or name in held)  # until its request has come
+    route = held[name]
     with page.expect_event("requestfinished"):
         route.fulfill(path=html / urlsplit(route.request.url).path.lstrip("/"))
     act(page)
@@ -490,7 +492,7 @@ def test_until_a_chosen_network_is_there_the_one_before_runs_on_and_the_page_say
     served.get_by_role("radio", name="sparse").check()
     assert words.inner_text() == "The network sparse is being loaded."
     assert np.array_equal(act(served)["output"], before)
-    come(served, held["sparse"], html)
+    come(served, held, "sparse", html)
     assert runs_and_is_marked(served) == ("sparse", "sparse")
     assert words.inner_text().startswith("Squared error")
     assert np.abs(act(served)["output"] - before).max() > 0.1
@@ -502,11 +504,11 @@ def test_of_networks_chosen_quickly_the_last_one_runs_in_whatever_order_they_com
     for name in ("sparse", "denoising", "variational"):
         served.get_by_role("radio", name=name).check()
     for name in ("variational", "sparse"):
-        come(served, held[name], html)
+        come(served, held, name, html)
         assert runs_and_is_marked(served) == ("variational", "variational")
     served.get_by_role("radio", name="denoising").check()
     served.get_by_role("radio", name="plain").check()
-    come(served, held["denoising"], html)
+    come(served, held, "denoising", html)
     assert runs_and_is_marked(served) == ("plain", "plain")
     choose(served, "denoising")
     assert runs_and_is_marked(served) == ("denoising", "denoising")
