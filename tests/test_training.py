@@ -231,6 +231,13 @@ def test_models_with_functions_of_the_readers_own_do_not_share_them():
     assert_trained_as_by_keras(lambda: build(2), IMAGES[:8], IMAGES[:8, :4])
 
 
+def ending_in(build_layer, loss="mse"):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(784), build_layer()])
+    model.compile(optimizer="adam", loss=loss)
+    return model
+
+
 @pytest.mark.parametrize(
     ("layer", "loss"),
     [
@@ -240,13 +247,7 @@ def test_models_with_functions_of_the_readers_own_do_not_share_them():
     ],
 )
 def test_a_function_without_a_name_is_one_of_the_readers_own(layer, loss):
-    def build():
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(784), layer()])
-        model.compile(optimizer="adam", loss=loss)
-        return model
-
-    assert_trained_as_by_keras(build, IMAGES[:40])
+    assert_trained_as_by_keras(lambda: ending_in(layer, loss), IMAGES[:40])
 
 
 def test_a_function_that_has_the_name_of_one_of_keras_is_one_of_the_readers_own():
@@ -254,11 +255,7 @@ def test_a_function_that_has_the_name_of_one_of_keras_is_one_of_the_readers_own(
         return x / 2
 
     def build(activation):
-        keras.utils.set_random_seed(0)
-        layers = [keras.layers.Dense(784), keras.layers.Activation(activation)]
-        model = keras.Sequential([keras.Input((784,)), *layers])
-        model.compile(optimizer="adam", loss="mse")
-        return model
+        return ending_in(lambda: keras.layers.Activation(activation))
 
     train(build("relu"), IMAGES[:8], epochs=1, seed=3)
     assert_trained_as_by_keras(lambda: build(relu), IMAGES[:8])
@@ -285,13 +282,7 @@ def leaky_relu_in_part():
     [(leaky_relu_in_part, "mse"), (lambda: Added(object()), "mse"), (lambda: Added(1), None)],
 )
 def test_what_keras_cannot_write_down_or_has_its_own_loss_is_trained_all_the_same(layer, loss):
-    def build():
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(784), layer()])
-        model.compile(optimizer="adam", loss=loss)
-        return model
-
-    assert_trained_as_by_keras(build, IMAGES[:40])
+    assert_trained_as_by_keras(lambda: ending_in(layer, loss), IMAGES[:40])
 
 
 def test_a_model_of_the_readers_own_class_is_trained_as_its_class_says():
