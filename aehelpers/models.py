@@ -1,5 +1,6 @@
 """The book's networks, in Keras' functional API."""
 
+from collections import Counter
 from math import inf
 from numbers import Real
 from typing import NamedTuple
@@ -322,6 +323,24 @@ def variational_autoencoder(latent=2, *, seed, beta=1.0):
     # Keras averages the cross-entropy over the pixels; the bound wants its sum.
     autoencoder.compile(optimizer="adam", loss="binary_crossentropy", loss_weights=784.0)
     return VariationalAutoencoder(autoencoder, encoder, decoder)
+
+
+def used_again(model):
+    """Find the layers that a model uses more than once.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or sequential; models nested in it count as layers.
+
+    Returns
+    -------
+    list of keras.Layer
+        Empty for a sequential model.
+    """
+    nodes = getattr(model, "_nodes_by_depth", {})  # a sequential model has none, and uses all once
+    calls = Counter(node.operation for level in nodes.values() for node in level)
+    return [layer for layer, times in calls.items() if times > 1]
 
 
 def _checked_beta(beta):

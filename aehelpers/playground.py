@@ -1,11 +1,11 @@
 """Networks that the pages run themselves: a cell shows one, the build collects it."""
 
 from base64 import b64encode
-from collections import Counter
 
 from aehelpers.checks import check_numbers, check_range
 from aehelpers.data import Digits
 from aehelpers.metrics import mse
+from aehelpers.models import used_again
 import keras
 import numpy as np
 
@@ -114,12 +114,9 @@ class PageNetwork:
 
 
 def _rounded(half, model):
-    nodes = getattr(model, "_nodes_by_depth", {})  # a sequential model has none, and uses all once
-    calls = Counter(node.operation for level in nodes.values() for node in level)
     # Dense layers alone are in a row, unless one is used again.
-    for layer, times in calls.items():
-        if times > 1:
-            raise ValueError(f"{half}: expected layers used once, got {layer.name} used again")
+    if again := used_again(model):
+        raise ValueError(f"{half}: expected layers used once, got {again[0].name} used again")
     layers = []
     # Sums and the like of outputs are operations, but no layers.
     for layer in getattr(model, "operations", model.layers):

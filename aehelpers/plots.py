@@ -4,10 +4,10 @@ Importing this module sets Matplotlib's defaults, so a reader's own plots look a
 draws a new figure and leaves it open: a notebook shows it at the end of the cell.
 """
 
-from collections import Counter
 from itertools import cycle
 
 from aehelpers.checks import check_dict, check_numbers
+from aehelpers.models import used_again
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -277,8 +277,7 @@ def filters(weights):
 
 def _layers_in_row(model):
     """The layers in their order, those of nested models too; a TypeError if they are in no row."""
-    nodes = getattr(model, "_nodes_by_depth", {})  # a sequential model has none, and uses all once
-    calls = Counter(node.operation for level in nodes.values() for node in level)
+    again = used_again(model)
     # Sums and the like of outputs are operations, but no layers.
     for layer in getattr(model, "operations", model.layers):
         if isinstance(layer, keras.layers.InputLayer):
@@ -286,7 +285,7 @@ def _layers_in_row(model):
         # One thing in and one out, once: with one output in the end, there is no other way through.
         alone = all(hasattr(getattr(layer, side, None), "shape") for side in ("input", "output"))
         is_layer = isinstance(layer, keras.layers.Layer)
-        if calls[layer] > 1 or not alone or not is_layer:
+        if layer in again or not alone or not is_layer:
             raise TypeError(
                 f"model: expected layers in a row, got {model!r}, in which {layer.name!r} does not "
                 "simply follow the layer before"

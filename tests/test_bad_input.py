@@ -423,6 +423,9 @@ HELPERS = {
         ),
         examples=3,
     ),
+    models.used_again: Helper(
+        good(model=st.tuples(small, small, small).map(Sizes)), dict(model=ANYTHING), examples=3
+    ),
     playground.PageNetwork: Helper(
         good(
             name=st.just("tiny"),

@@ -5,6 +5,7 @@ from aehelpers.models import (
     dense_autoencoder,
     Sampling,
     shallow_autoencoder,
+    used_again,
     variational_autoencoder,
 )
 from conftest import ROOT
@@ -170,3 +171,12 @@ def test_the_same_seed_draws_the_same_latent_points_and_another_seed_others():
 def test_wrong_arguments_of_the_variational_network_are_refused_by_name(wrong, message):
     with pytest.raises(ValueError, match=message):
         variational_autoencoder(**{"seed": 0} | wrong)
+
+
+def test_layers_that_a_model_uses_again_are_told_but_not_those_that_another_model_uses_too():
+    code, layer = keras.Input((4,)), keras.layers.Dense(4)
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    assert used_again(inner) == []
+    assert used_again(keras.Model(code, inner(layer(code)))) == []
+    assert used_again(keras.Model(code, layer(layer(inner(code))))) == [layer]
+    assert used_again(keras.Model(code, inner(inner(code)))) == [inner]
